@@ -1,0 +1,1 @@
+"""The ``fcn-seg`` command line, one module a command."""

@@ -1,0 +1,40 @@
+"""Entry point of ``fcn-seg``: parse, run one command, report errors in one line."""
+
+import argparse
+from importlib import import_module
+import sys
+
+from ..errors import FcnSegError
+
+COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
+
+
+def build_parser():
+    """Return the argument parser with every command's own options."""
+    parser = argparse.ArgumentParser(
+        prog='fcn-seg', description='Semantic segmentation with FCN-ResNet18.')
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for name in COMMANDS:
+        import_module(f'.{name}', __package__).add_parser(commands)
+    return parser
+
+
+def main(argv=None):
+    """Run ``fcn-seg``; return the exit status (0 ok, 1 error, 130 interrupted)."""
+    args = build_parser().parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except FcnSegError as error:
+        print(f'fcn-seg: {error}', file=sys.stderr)
+    except OSError as error:
+        print(f'fcn-seg: {error}', file=sys.stderr)
+    except KeyboardInterrupt:
+        print('fcn-seg: interrupted', file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        pass
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Errors that the core raises for its callers to report; each message is one clear line."""
+
+
+class FcnSegError(Exception):
+    """Base of every error that is the input's or the set-up's fault, not a bug."""
+
+
+class RegistryError(FcnSegError):
+    """A network or class file is unknown, missing or malformed."""
+
+
+class WeightsError(FcnSegError):
+    """Weights are missing, unreadable, or do not fit the network."""
+
+
+class FetchError(FcnSegError):
+    """A download failed or what arrived cannot be trusted."""
+
+
+class ImageError(FcnSegError):
+    """
+    An image cannot be decoded.
+
+    ``kind`` is a short stable word for counters: 'size', 'step', 'encoding',
+    'truncated', 'compressed', 'too_large'.
+    """
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+class DeviceError(FcnSegError):
+    """The asked-for device, engine or precision is not available."""
+
+
+class CalibrationError(FcnSegError):
+    """A camera calibration cannot be used."""

@@ -1,0 +1,112 @@
+"""
+FCN-ResNet18: ResNet-18 made fully convolutional, from torchvision's parts.
+
+Two decoders share one backbone:
+
+- ``fcn32s``, the published head: torchvision's ``FCNHead`` scores the stride-32
+  features (state_dict names ``backbone.*`` and ``classifier.*``, as in
+  torchvision's FCN and in NVIDIA's published networks);
+- ``fcn8s``: the stride-32 scores are upsampled by learned deconvolutions and
+  added to scores of the stride-16 and stride-8 features (J. Long, E. Shelhamer,
+  T. Darrell, "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015).
+
+The networks return class scores (logits) on their own grid.  Interpolating them
+to the picture's size belongs to post-processing, see ``postprocess``.
+"""
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+from torchvision.models import resnet18
+from torchvision.models.segmentation.fcn import FCNHead
+
+DECODERS = {'fcn32s': 32, 'fcn8s': 8}
+"""Decoder name to the stride of its score grid, pixels of the input per cell."""
+
+
+class FCNResNet18(nn.Module):
+    """
+    FCN-ResNet18 that returns class scores at the stride of its decoder.
+
+    :param num_classes: number of classes C, at least 1.
+    :param decoder: a key of :data:`DECODERS`.
+    :param backbone_weights: torchvision ResNet-18 weights for a start from a
+        trained backbone (training only), or None.
+    :raises ValueError: for an unknown decoder.
+    """
+
+    def __init__(self, num_classes, decoder='fcn32s', *, backbone_weights=None):
+        super().__init__()
+        if decoder not in DECODERS:
+            raise ValueError(f"unknown decoder '{decoder}', known: {', '.join(DECODERS)}")
+        self.num_classes = num_classes
+        self.decoder = decoder
+        self.backbone = resnet18(weights=backbone_weights)
+        del self.backbone.avgpool, self.backbone.fc
+        self.classifier = FCNHead(512, num_classes)
+        if decoder == 'fcn8s':
+            self.skip16 = FCNHead(256, num_classes)
+            self.skip8 = FCNHead(128, num_classes)
+            self.up16 = _bilinear_deconvolution(num_classes)
+            self.up8 = _bilinear_deconvolution(num_classes)
+
+    @property
+    def stride(self):
+        """Input pixels per cell of the score grid."""
+        return DECODERS[self.decoder]
+
+    def features(self, x):
+        """Return the backbone's features at strides 8, 16 and 32."""
+        b = self.backbone
+        x = b.layer1(b.maxpool(b.relu(b.bn1(b.conv1(x)))))
+        s8 = b.layer2(x)
+        s16 = b.layer3(s8)
+        return s8, s16, b.layer4(s16)
+
+    def forward_all(self, x):
+        """
+        Return ``(scores, scores32)``: the decoder's and the stride-32 head's.
+
+        Both are the same tensor for ``fcn32s``; training adds a loss on the second.
+        """
+        s8, s16, s32 = self.features(x)
+        scores32 = self.classifier(s32)
+        if self.decoder == 'fcn32s':
+            return scores32, scores32
+        scores = _add(self.skip16(s16), self.up16(scores32))
+        return _add(self.skip8(s8), self.up8(scores)), scores32
+
+    def forward(self, x):
+        """
+        Score every cell of the grid.
+
+        :param x: float tensor N x 3 x H x W, normalised RGB.
+        :returns: scores N x C x ceil(H / stride) x ceil(W / stride).
+        """
+        return self.forward_all(x)[0]
+
+
+def _add(skip, up):
+    # Odd grids: the deconvolution of ceil(n / 2) cells is one cell longer than n.
+    return skip + up[..., :skip.shape[-2], :skip.shape[-1]]
+
+
+def _bilinear_deconvolution(channels):
+    """Return a 2x deconvolution per channel that starts as bilinear upsampling."""
+    layer = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1,
+                               groups=channels, bias=False)
+    ramp = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    with torch.no_grad():
+        layer.weight.copy_(torch.outer(ramp, ramp).expand_as(layer.weight))
+    return layer
+
+
+def interpolate_scores(scores, size):
+    """
+    Interpolate scores bilinearly, the definition every post-processing path must meet.
+
+    :param scores: float tensor N x C x h x w.
+    :param size: (height, width) of the mask.
+    :returns: float tensor N x C x height x width.
+    """
+    return F.interpolate(scores, size=size, mode='bilinear', align_corners=False)
