@@ -1,0 +1,140 @@
+"""
+Weights from files into the model, completely checked.
+
+Weights are data: no format runs code, and every file is bounded in size. A model comes
+back only when every tensor of the file found its place, every place was filled, and all
+shapes and values are right.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+
+from .errors import RegistryError, WeightsError
+from .model import FCNResNet18
+
+MAX_BYTES = 128 * 1024 * 1024
+"""Largest weights file; FCN-ResNet18 in single precision has 47 MB."""
+
+_IGNORED_PREFIX = 'aux_classifier.'  # torchvision's second head, used in training only
+_IGNORED_SUFFIX = '.num_batches_tracked'  # a counter that inference never reads
+_FIRST, _LAST = 'backbone.conv1.weight', 'classifier.4.weight'
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+
+def load_network(network, path):
+    """
+    Build a network's model with the weights of a file.
+
+    :param network: ``registry.Network``; its decoder and classes must fit the file.
+    :param path: .safetensors, .onnx or .pth file; classes.txt and colors.txt beside it
+        win over the network's own classes.
+    :returns: (:class:`FCNResNet18` in eval mode, float32, on the CPU; ``ClassSet``).
+    :raises WeightsError: when the file is missing, unreadable or does not fit.
+    """
+    path = Path(path).expanduser()
+    data = read_bounded(path)
+    try:
+        classes = network.classes.replaced_by_files(path.parent)
+    except RegistryError as error:
+        raise WeightsError(str(error)) from None
+    state, labels = _read_state(path, data, network.decoder)
+    state = {name: tensor for name, tensor in state.items()
+             if not name.startswith(_IGNORED_PREFIX) and not name.endswith(_IGNORED_SUFFIX)}
+    _check_classes(path, state, labels, classes, network)
+    return _fill(path, state, network.decoder, len(classes)), classes
+
+
+def read_bounded(path):
+    """
+    Return a file's bytes.
+
+    :raises WeightsError: when it cannot be read, is empty or larger than :data:`MAX_BYTES`.
+    """
+    try:
+        with open(path, 'rb') as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise WeightsError(f'cannot read the weights {path}: {error.strerror}') from None
+    if not data:
+        raise WeightsError(f'{path} is empty')
+    if len(data) > MAX_BYTES:
+        raise WeightsError(f'{path} is larger than {MAX_BYTES >> 20} MiB, no FCN-ResNet18 is')
+    return data
+
+
+def _read_state(path, data, decoder):
+    """Return (name to tensor, labels or None) of a file by its type."""
+    suffix = path.suffix.lower()
+    if suffix == '.safetensors':
+        return _read_safetensors(path, data)
+    raise WeightsError(f'{path}: weights are .safetensors, .onnx or .pth files')
+
+
+def _read_safetensors(path, data):
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+    try:
+        state = load(data)  # checks that header and tensors cover the file exactly
+    except (SafetensorError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+        raise WeightsError(f'{path} is not a whole .safetensors file: {one_line(error)}') from None
+    # The header is valid JSON from here on: a length of 8 bytes, then the text.
+    header = json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])
+    labels = header.get('__metadata__', {}).get('labels')
+    try:
+        return state, labels and tuple(json.loads(labels))
+    except (ValueError, TypeError):
+        raise WeightsError(f"{path}: the metadata 'labels' is not a JSON list") from None
+
+
+def _check_classes(path, state, labels, classes, network):
+    """Refuse weights of another network's classes with a message that says what to do."""
+    last = state.get(_LAST)
+    if last is None or last.dim() != 4:
+        raise WeightsError(f'{path} has no tensor {_LAST}: these are not weights of FCN-ResNet18')
+    advice = ('choose the network the weights were made for, or put its classes.txt and '
+              'colors.txt beside them')
+    if last.shape[0] != len(classes):
+        raise WeightsError(f'{path} has {last.shape[0]} classes but {network.name} has '
+                           f'{len(classes)}: {advice}')
+    if labels and labels != classes.labels:
+        i = next((i for i, pair in enumerate(zip(labels, classes.labels)) if pair[0] != pair[1]),
+                 min(len(labels), len(classes)) - 1)
+        raise WeightsError(f"{path} was made for other classes than {network.name}'s: class {i} "
+                           f"is '{labels[i]}' there, '{classes.labels[i]}' here: {advice}")
+
+
+def _fill(path, state, decoder, num_classes):
+    """Return the model with the tensors in place, all of them checked."""
+    with torch.device('meta'):  # no time and memory for initial values that get replaced
+        model = FCNResNet18(num_classes, decoder)
+    expected = {name: tensor for name, tensor in model.state_dict().items()
+                if not name.endswith(_IGNORED_SUFFIX)}
+    for kind, names in (('lacks', expected.keys() - state.keys()),
+                        ('has an unknown', state.keys() - expected.keys())):
+        if names:
+            raise WeightsError(f'{path} {kind} tensor {one_line(min(names))} ({len(names)} in '
+                               f'all): it does not fit an {decoder} network')
+    for name, tensor in state.items():
+        if tensor.shape != expected[name].shape:
+            raise WeightsError(f'{path}: tensor {name} is {_size(tensor)}, expected '
+                               f'{_size(expected[name])}')
+        if tensor.dtype not in _FLOATS:
+            raise WeightsError(f'{path}: tensor {name} is {tensor.dtype}, expected floats')
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f'{path}: tensor {name} has values that are not finite')
+    model = model.to_empty(device='cpu').eval()
+    for buffer in model.buffers():
+        buffer.zero_()  # the ignored counters
+    model.load_state_dict(state, strict=False)  # both sets of names are equal by now
+    return model.requires_grad_(False)
+
+
+def _size(tensor):
+    return ' x '.join(map(str, tensor.shape)) or 'a scalar'
+
+
+def one_line(error):
+    """Return an error's text, or any text, in one short line."""
+    return ' '.join(str(error).split())[:200]
