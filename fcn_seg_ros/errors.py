@@ -36,3 +36,11 @@ class DeviceError(FcnSegError):
 
 class CalibrationError(FcnSegError):
     """A camera calibration cannot be used."""
+
+
+class DatasetError(FcnSegError):
+    """A data set's files are missing, unreadable, or do not fit their class set."""
+
+
+class TrainingError(FcnSegError):
+    """A recipe, checkpoint or evaluation cannot be used as asked."""

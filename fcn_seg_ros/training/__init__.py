@@ -1,0 +1,1 @@
+"""Train, evaluate and export networks; nothing at run time imports this subpackage."""

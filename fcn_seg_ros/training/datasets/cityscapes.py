@@ -1,0 +1,30 @@
+"""Cityscapes, fine annotations."""
+
+from ...errors import DatasetError
+from .base import require, SegmentationDataset
+
+_IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_labelIds.png'
+
+
+class Cityscapes(SegmentationDataset):
+    """
+    Cityscapes (M. Cordts et al., CVPR 2016).
+
+    Layout of ``leftImg8bit_trainvaltest.zip`` and ``gtFine_trainvaltest.zip``:
+    ``leftImg8bit/<split>/<city>/<id>_leftImg8bit.png`` and
+    ``gtFine/<split>/<city>/<id>_gtFine_labelIds.png``.
+    """
+
+    name = 'cityscapes'
+
+    def _find(self, root, split):
+        images = require(root / 'leftImg8bit' / split,
+                         'unpack leftImg8bit_trainvaltest.zip', self.name)
+        labels = require(root / 'gtFine' / split, 'unpack gtFine_trainvaltest.zip', self.name)
+        pairs = []
+        for image in sorted(images.glob(f'*/*{_IMAGE}')):
+            label = labels / image.parent.name / image.name.replace(_IMAGE, _LABELS)
+            if not label.is_file():
+                raise DatasetError(f'cityscapes: {label} is missing (labels of {image.name})')
+            pairs.append((image, label))
+        return pairs
