@@ -1,0 +1,205 @@
+"""JPEG and PNG: right pixels, and nothing decoded that is cut short, damaged or a bomb."""
+
+from array import array
+import struct
+import tracemalloc
+import zlib
+
+import cv2
+from fcn_seg_ros.compressed import decode, encode_jpeg, encode_png
+from fcn_seg_ros.errors import ImageError
+from fcn_seg_ros.image import MAX_PIXELS
+from hypothesis import given, settings, strategies as st
+import numpy as np
+import pytest
+
+H, W = 48, 64
+KINDS = ('compressed', 'too_large', 'encoding')
+
+
+def smooth_picture():
+    """Return an RGB picture that JPEG can code with small errors, red unlike blue."""
+    y, x = np.mgrid[0:H, 0:W]
+    return np.stack((x * 4, y * 5, (x + y) // 2), -1).astype(np.uint8)
+
+
+PICTURE = smooth_picture()
+JPEG = encode_jpeg(PICTURE, quality=95)
+PNG = encode_png(PICTURE)
+
+
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+def png_file(samples, color_type, bits, *, size=None, before_idat=b''):
+    """Return a PNG with the given samples, H x W x C, built from the specification alone."""
+    height, width = size or samples.shape[:2]
+    header = struct.pack('>IIBBBBB', width, height, bits, color_type, 0, 0, 0)
+    rows = samples.astype('>u2' if bits == 16 else 'u1')
+    raw = b''.join(b'\0' + row.tobytes() for row in rows)
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + before_idat
+            + chunk(b'IDAT', zlib.compress(raw)) + chunk(b'IEND', b''))
+
+
+def jpeg_claiming(height, width):
+    """Return the JPEG with the size in its frame header replaced."""
+    at = JPEG.index(b'\xff\xc0') + 5
+    return JPEG[:at] + struct.pack('>HH', height, width) + JPEG[at + 4:]
+
+
+def kind_of(data, stated=''):
+    with pytest.raises(ImageError) as caught:
+        decode(data, stated)
+    assert '\n' not in str(caught.value)
+    return caught.value.kind
+
+
+@pytest.mark.parametrize('stated', ['', 'jpeg', 'bgr8; jpeg compressed bgr8', 'nonsense'])
+def test_jpeg(stated):
+    rgb = decode(JPEG, stated)
+    assert rgb.dtype == np.uint8 and rgb.flags.c_contiguous
+    assert np.abs(rgb.astype(int) - PICTURE).max() <= 12
+    assert np.abs(rgb.astype(int) - PICTURE).mean() <= 2
+
+
+@pytest.mark.parametrize('stated', ['', 'png', 'rgb8; png compressed ',
+                                    'rgb8; png compressed bgr8'])
+def test_png_is_lossless(stated):
+    assert (decode(PNG, stated) == PICTURE).all()
+
+
+def test_transport_that_encoded_rgb_as_if_it_were_bgr():
+    assert (decode(PNG, 'rgb8; png compressed rgb8') == PICTURE[:, :, ::-1]).all()
+    with_alpha = np.dstack((PICTURE, PICTURE[:, :, 0]))
+    data = png_file(with_alpha, 6, 8)
+    assert (decode(data, 'rgba8; png compressed rgb8') == PICTURE[:, :, ::-1]).all()
+
+
+@pytest.mark.parametrize('wrap', [bytearray, memoryview, lambda b: array('B', b),
+                                  lambda b: np.frombuffer(b, np.uint8)])
+def test_any_buffer(wrap):
+    assert (decode(wrap(PNG)) == PICTURE).all()
+
+
+def test_mono():
+    mono = PICTURE[:, :, 1]
+    assert (decode(encode_png(mono)) == mono[:, :, None]).all()
+    rgb = decode(encode_jpeg(mono, quality=100)).astype(int)
+    assert rgb.shape == (H, W, 3) and np.abs(rgb - mono[:, :, None]).max() <= 3
+
+
+@pytest.mark.parametrize(('color_type', 'channels'), [(0, 1), (4, 2), (2, 3), (6, 4)])
+def test_png_with_16_bits_and_alpha(color_type, channels):
+    samples = np.random.default_rng(3).integers(0, 65536, (H, W, channels))
+    expected = np.round(samples / 257)[:, :, :(3 if channels > 2 else 1)]
+    assert (decode(png_file(samples, color_type, 16)) == expected).all()
+
+
+@pytest.mark.parametrize(('color_type', 'channels'), [(4, 2), (6, 4)])
+def test_png_alpha_is_dropped_not_applied(color_type, channels):
+    samples = np.random.default_rng(3).integers(0, 256, (H, W, channels))
+    samples[:, :, -1] = 0
+    expected = samples[:, :, :max(1, channels - 1)]
+    assert (decode(png_file(samples, color_type, 8)) == expected).all()
+
+
+def test_png_palette():
+    palette = chunk(b'PLTE', bytes([9, 8, 7, 200, 100, 50]))
+    indices = (PICTURE[:, :, :1] > 100).astype(int)
+    rgb = decode(png_file(indices, 3, 8, before_idat=palette))
+    assert (rgb == np.array([[9, 8, 7], [200, 100, 50]])[indices[:, :, 0]]).all()
+
+
+def test_exif_orientation_is_ignored():
+    # Little-endian TIFF with one entry: Orientation (0x0112), SHORT, 1 value, 6 = turn right.
+    tiff = b'II*\0' + struct.pack('<IHHHIHHI', 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    exif = b'Exif\0\0' + tiff
+    app1 = b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif
+    turned = JPEG[:2] + app1 + JPEG[2:]
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), 1).shape[:2] == (W, H)
+    assert (decode(turned) == decode(JPEG)).all()
+
+
+def test_jpeg_with_trailing_padding_and_fill_bytes():
+    filled = JPEG.replace(b'\xff\xdb', b'\xff\xff\xff\xdb', 1)
+    assert (decode(filled + bytes(100)) == decode(JPEG)).all()
+
+
+def test_progressive_jpeg():
+    data = cv2.imencode('.jpg', PICTURE[:, :, ::-1], [
+        cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    assert data.count(b'\xff\xda') > 1
+    assert np.abs(decode(data).astype(int) - PICTURE).mean() <= 2
+    bomb = data[:-2] + data[data.index(b'\xff\xda'):-2] * 64 + b'\xff\xd9'
+    assert kind_of(bomb) == 'compressed'
+
+
+@pytest.mark.parametrize('data', [JPEG, PNG])
+def test_every_truncation_is_refused(data):
+    for length in range(len(data)):
+        assert kind_of(data[:length], 'bgr8; jpeg compressed bgr8') in ('compressed', 'encoding')
+    assert kind_of(data[:len(data) // 2]) == 'compressed'
+
+
+@pytest.mark.parametrize(('kind', 'data'), [
+    ('too_large', jpeg_claiming(65535, 65535)),
+    ('too_large', jpeg_claiming(1, 65535)),
+    ('compressed', jpeg_claiming(0, W)),
+    ('compressed', jpeg_claiming(H, 0)),
+    ('too_large', png_file(PICTURE, 2, 8, size=(2 ** 31 - 1, 2 ** 31 - 1))),
+    ('too_large', png_file(PICTURE, 2, 8, size=(8001, 8000))),
+    ('compressed', png_file(PICTURE, 2, 8, size=(0, W))),
+    ('compressed', png_file(PICTURE, 2, 8, size=(H + 1, W))),
+    ('compressed', PNG.replace(b'IHDR', b'JUNK')),
+    ('compressed', PNG[:60] + b'\x55' + PNG[61:]),
+    ('compressed', b'\xff\xd8\xff\xd9'),
+    ('compressed', b'\xff\xd8\xff\xdb\x00\x04\x00\x00garbage'),
+    ('encoding', b''), ('encoding', b'GIF89a'), ('encoding', bytes(1000)),
+])
+def test_bad_data(kind, data):
+    assert kind_of(data) == kind
+
+
+def test_depth_is_refused():
+    assert kind_of(PNG, '16UC1; compressedDepth png') == 'encoding'
+
+
+def test_hostile_format_stays_one_short_line():
+    assert kind_of(b'', '\x1b[2J\n' * 1000) == 'encoding'
+
+
+def test_bomb_allocates_nothing_of_its_claimed_size():
+    side = 30_000
+    bomb = png_file(PICTURE, 2, 8, size=(side, side))
+    tracemalloc.start()
+    try:
+        assert kind_of(bomb) == 'too_large'
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000 < MAX_PIXELS
+    finally:
+        tracemalloc.stop()
+
+
+@st.composite
+def damaged_files(draw):
+    data = bytearray(draw(st.sampled_from([JPEG, PNG])))
+    for _ in range(draw(st.integers(1, 6))):
+        # Most of what matters is in the first bytes.
+        at = draw(st.one_of(st.integers(0, 40), st.integers(0, len(data) - 1)))
+        data[at] = draw(st.integers(0, 255))
+    return bytes(data[:draw(st.one_of(st.just(len(data)), st.integers(0, len(data))))])
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.one_of(damaged_files(), st.binary(max_size=200)), stated=st.text(max_size=30))
+def test_any_data_gives_a_picture_or_an_image_error(data, stated):
+    try:
+        rgb = decode(data, stated)
+    except ImageError as error:
+        assert error.kind in KINDS
+    else:
+        assert rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.dtype == np.uint8
+
+
+def test_encode_jpeg_quality():
+    assert len(encode_jpeg(PICTURE, quality=30)) < len(encode_jpeg(PICTURE, quality=95))
