@@ -102,7 +102,7 @@ def _to_rgb(pixels, exchanged):
 
 def _check_header_size(height, width):
     if height < 1 or width < 1:
-        raise ImageError('compressed', f'compressed image is damaged: it has {width}x{height} pixels')
+        raise ImageError('compressed', f'compressed image has a size of {width}x{height}')
     check_size(height, width)
 
 
