@@ -36,6 +36,11 @@ class Segmentation:
         self._image = image
         self._palette = palette
 
+    @property
+    def image_size(self):
+        """Return (height, width) of the picture."""
+        return self._image.shape[:2]
+
     @cached_property
     def color_mask(self):
         """Return the class colours, uint8 array H x W x 3, RGB; unknown is black."""

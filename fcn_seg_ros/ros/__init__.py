@@ -1,0 +1,1 @@
+"""The ROS 2 layer: parameters, topics and life cycle around the core."""

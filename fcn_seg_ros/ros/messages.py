@@ -1,0 +1,84 @@
+"""ROS messages to arrays and back, without element-wise copies."""
+
+from array import array
+
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ..compressed import decode
+from ..errors import ImageError
+from ..image import to_rgb
+from ..navigation.camera import rescaled_info
+
+
+def image_to_rgb(msg):
+    """
+    Return the picture of an Image or CompressedImage as uint8 H x W x 3, RGB.
+
+    Encodings that the core does not know go through cv_bridge where it imports.
+
+    :raises ImageError: when the message cannot be decoded.
+    """
+    if isinstance(msg, CompressedImage):
+        return decode(msg.data, msg.format)
+    try:
+        return to_rgb(msg.data, height=msg.height, width=msg.width, encoding=msg.encoding,
+                      step=msg.step, is_bigendian=bool(msg.is_bigendian))
+    except ImageError as error:
+        if error.kind != 'encoding':
+            raise
+        return _through_cv_bridge(msg, error)
+
+
+def _through_cv_bridge(msg, error):
+    try:
+        from cv_bridge import CvBridge
+        return CvBridge().imgmsg_to_cv2(msg, 'rgb8')
+    except ImportError:
+        raise error from None
+    except Exception as reason:  # cv_bridge raises OpenCV's, NumPy's and its own errors
+        raise ImageError('encoding', f'{error}; cv_bridge: {reason}') from None
+
+
+def image_message(pixels, encoding, header):
+    """
+    Return an Image without row padding.
+
+    :param pixels: contiguous uint8 array H x W (mono8) or H x W x 3 (rgb8).
+    """
+    msg = Image(header=header, height=pixels.shape[0], width=pixels.shape[1],
+                encoding=encoding, is_bigendian=0, step=pixels.strides[0])
+    msg.data = to_array(pixels)
+    return msg
+
+
+def compressed_message(data, image_format, header):
+    """Return a CompressedImage of encoded bytes."""
+    msg = CompressedImage(header=header, format=image_format)
+    msg.data = to_array(data)
+    return msg
+
+
+def scaled_camera_info(info, header, mask_size, image_size):
+    """
+    Return the CameraInfo of the mask.
+
+    :param info: the camera's CameraInfo.
+    :param header: the image's header.
+    :param mask_size: (height, width) of the mask.
+    :param image_size: (height, width) of the delivered image.
+    """
+    roi = info.roi
+    scaled = rescaled_info(
+        width=info.width, height=info.height, k=info.k, p=info.p, binning_x=info.binning_x,
+        binning_y=info.binning_y, roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
+        mask_height=mask_size[0], mask_width=mask_size[1], image_size=image_size)
+    return CameraInfo(
+        header=header, width=scaled.width, height=scaled.height, d=info.d, r=info.r,
+        distortion_model=info.distortion_model, k=scaled.k, p=scaled.p)
+
+
+def to_array(data):
+    """Return a buffer as the array type that rclpy takes as it is: one copy, no checks."""
+    values = array('B')
+    values.frombytes(memoryview(data).cast('B'))
+    return values

@@ -1,0 +1,44 @@
+"""The thread that segments the newest frames, apart from the executor's callbacks."""
+
+import threading
+
+
+class Worker:
+    """
+    Run ``work`` in a thread of its own, again after every :meth:`wake`.
+
+    Wakes that come while it works count as one.  ``work`` must not raise: it is given
+    nothing and returns True when there may be more to do at once.
+    """
+
+    def __init__(self, work):
+        self._work = work
+        self._wake = threading.Event()
+        self._stop = False
+        self._thread = threading.Thread(target=self._run, name='segmentation', daemon=True)
+        self._thread.start()
+
+    def wake(self):
+        """Say that there is something to do; callable from any thread."""
+        self._wake.set()
+
+    def close(self, timeout=None):
+        """
+        Let the current work end and stop the thread.
+
+        :param timeout: seconds to wait for it, None = as long as it takes.
+        :returns: whether it has stopped.
+        """
+        self._stop = True
+        self._wake.set()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self):
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._stop:
+                return
+            if self._work():
+                self._wake.set()
