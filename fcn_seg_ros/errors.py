@@ -44,3 +44,7 @@ class DatasetError(FcnSegError):
 
 class TrainingError(FcnSegError):
     """A recipe, checkpoint or evaluation cannot be used as asked."""
+
+
+class MediaError(FcnSegError):
+    """A picture, video or bag cannot be read or written."""

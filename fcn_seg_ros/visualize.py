@@ -17,15 +17,16 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _UNKNOWN_COLOR = (0, 0, 0)
 
 
-def legend_entries(classes, histogram=None):
+def legend_entries(classes, histogram=None, *, unknown=None):
     """
     List what a legend shows: label, colour and share of each class.
 
     :param classes: the :class:`~fcn_seg_ros.classes.ClassSet`.
     :param histogram: pixels per class id (256 values, also summed over several masks),
         or None for a legend without shares.
-    :returns: list of (label, (R, G, B), share or None); with a histogram the unknown
-        pixels follow the classes if there are any.
+    :param unknown: whether an entry for pixels of unknown class follows; None adds it
+        when the histogram has some.
+    :returns: list of (label, (R, G, B), share or None).
     """
     total = max(1, int(np.sum(histogram))) if histogram is not None else None
 
@@ -34,7 +35,9 @@ def legend_entries(classes, histogram=None):
 
     entries = [(label, tuple(int(v) for v in color), share(index))
                for index, (label, color) in enumerate(zip(classes.labels, classes.colors))]
-    if total is not None and histogram[UNKNOWN]:
+    if unknown is None:
+        unknown = total is not None and histogram[UNKNOWN]
+    if unknown:
         entries.append(('unknown', _UNKNOWN_COLOR, share(UNKNOWN)))
     return entries
 
@@ -57,7 +60,8 @@ def draw_legend(entries, width, *, text_height=None, hide_below=None):
     texts = [_ascii(label) for label, _, _ in entries]
     shares = ['' if share is None else _percent(share) for _, _, share in entries]
     label_width = max((_text_width(text, text_height) for text in texts), default=0)
-    share_width = max((_text_width(text, text_height) for text in shares), default=0)
+    # Of the widest share there is, so that the layout of a video's legend stands still.
+    share_width = _text_width('100.0%', text_height) if any(shares) else 0
     column = swatch + gap + label_width + gap + share_width + 2 * gap
     rows = -(-len(entries) // max(1, (width - gap) // column))
     columns = -(-len(entries) // max(1, rows))  # as few as these rows need

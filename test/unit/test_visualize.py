@@ -45,6 +45,11 @@ def test_entries_without_unknown_pixels(histogram):
     assert [entry[2] for entry in legend_entries(CLASSES)] == [None] * 5
 
 
+def test_entry_for_unknown_pixels_can_be_kept_for_a_steady_layout(histogram):
+    histogram[255] = 0
+    assert legend_entries(CLASSES, histogram, unknown=True)[-1] == ('unknown', (0, 0, 0), 0)
+
+
 def test_entries_of_no_pixels_at_all():
     assert legend_entries(CLASSES, np.zeros(256))[0][2] == 0
 
@@ -70,6 +75,14 @@ def test_legend_writes_the_shares(histogram):
     bare = draw_legend(legend_entries(CLASSES), 900, text_height=14)
     shares = draw_legend(legend_entries(CLASSES, histogram)[:5], 900, text_height=14)
     assert ink(shares) > ink(bare) + 200
+
+
+def test_legend_layout_does_not_depend_on_the_shares():
+    one, other = np.zeros(256), np.zeros(256)
+    one[0], other[:5] = 1, (1, 2000, 2000, 300, 20)
+    shapes = {draw_legend(legend_entries(CLASSES, counts), width).shape
+              for counts in (one, other) for width in (333, 500)}
+    assert len(shapes) == 2
 
 
 def test_legend_can_leave_out_absent_classes(histogram):
