@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 from setuptools import Distribution, find_packages, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = 'fcn_seg_ros'
@@ -51,6 +52,15 @@ def dependencies():
     return [*(f'{name}~={ros_wheel(name)}' for name in MESSAGE_PACKAGES), *DEPENDENCIES]
 
 
+class BuildModules(build_py):
+    """Copy the modules into an empty folder, lest removed ones live on in the wheel."""
+
+    def run(self):
+        """Empty setuptools' build folder first."""
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
 class BuildRos(build_ext):
     """Run CMake and collect its install tree as data files."""
 
@@ -65,13 +75,15 @@ class BuildRos(build_ext):
     def _build(self, stage):
         # <prefix>/lib/pythonX.Y/site-packages/rosidl_adapter/__init__.py
         prefix = Path(find_spec('rosidl_adapter').origin).parents[4]
-        cmake = shutil.which('cmake')
+        tools = f'{Path(sys.executable).parent}{os.pathsep}{os.environ.get("PATH", "")}'
+        cmake = shutil.which('cmake', path=tools)
+        ninja = shutil.which('ninja', path=tools)
         if cmake is None:
             raise SystemExit(f'{PACKAGE} needs CMake to build: pip install cmake')
         self._drop_stale_build(f'{prefix} {sys.version} {ros_wheel("ros-rosidl-generator-py")}')
         subprocess.check_call([
             cmake, '-S', str(HERE), '-B', str(BUILD),
-            *(['-G', 'Ninja'] if shutil.which('ninja') else []),
+            *(['-G', 'Ninja', f'-DCMAKE_MAKE_PROGRAM={ninja}'] if ninja else []),
             '-DCMAKE_BUILD_TYPE=Release', '-DBUILD_TESTING=OFF',
             f'-DPython3_EXECUTABLE={sys.executable}',
             f'-DCMAKE_INSTALL_PREFIX={stage}',
@@ -135,5 +147,5 @@ setup(
     data_files=[(f'share/{PACKAGE}', ['package.xml'])],
     install_requires=dependencies(),
     distclass=RosDistribution,
-    cmdclass={'build_ext': BuildRos},
+    cmdclass={'build_ext': BuildRos, 'build_py': BuildModules},
 )

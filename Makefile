@@ -1,0 +1,68 @@
+# Needs GNU Make, Python 3.10 to 3.13 (with venv and headers), a C++ compiler and a network.
+# Everything else is installed into a virtual environment.
+
+# Kilted unless the command line or an environment with nothing sourced says otherwise.
+ifeq ($(origin ROS_DISTRO),environment)
+  ROS_DISTRO := $(if $(AMENT_PREFIX_PATH),kilted,$(ROS_DISTRO))
+endif
+ROS_DISTRO ?= kilted
+VENV ?= $(if $(filter kilted,$(ROS_DISTRO)),.venv,.venv-$(ROS_DISTRO))
+# An interpreter to make the environment with; python3 unless the environment is there.
+PYTHON ?=
+# Further arguments to pytest, for example: make test-unit PYTEST_ARGS='-k costmap -x'
+PYTEST_ARGS ?=
+
+BIN := $(abspath $(VENV))/bin
+PYTEST := $(BIN)/pytest
+export PATH := $(BIN):$(PATH)
+
+PYTHON_SOURCES := setup.py $(wildcard scripts/* demo docs fcn_seg_ros launch test tools)
+
+# The linters of ROS 2 list every file that they find nothing in.
+quietly = @echo '$(1)'; log=$$(mktemp) && { $(1) > $$log 2>&1 || { cat $$log; false; }; }; \
+	  status=$$?; rm -f $$log; exit $$status
+
+# A ROS 2 that is sourced in the shell and the wheels in $(VENV) must not meet in one process.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHONHOME
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint test-unit test-node test-build test-e2e clean distclean
+
+help:  ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo 'Variables: ROS_DISTRO=kilted|jazzy VENV=folder PYTHON=interpreter PYTEST_ARGS=...'
+
+venv:  ## Make the virtual environment and install the package and all it needs into it
+	@tools/bootstrap.sh '$(VENV)' '$(ROS_DISTRO)' '$(PYTHON)'
+
+demo: venv  ## Show the node at work on a video; leaves a picture in demo_output/
+	$(BIN)/python demo/demo.py
+
+test: lint test-unit test-build test-node test-e2e  ## Run everything below
+
+lint: venv  ## Run the linters of ROS 2, Ruff and ShellCheck
+	$(BIN)/ruff check .
+	$(call quietly,$(BIN)/ament_flake8 $(PYTHON_SOURCES))
+	$(call quietly,$(BIN)/ament_pep257 $(PYTHON_SOURCES))
+	$(call quietly,$(BIN)/ament_lint_cmake CMakeLists.txt cmake)
+	$(BIN)/shellcheck tools/*.sh .ci/run
+
+test-unit: venv  ## Test the core, without ROS
+	$(PYTEST) $(PYTEST_ARGS) test/unit
+
+test-build: venv  ## Build with pip and with colcon, and use what they install
+	$(PYTEST) $(PYTEST_ARGS) test/build
+
+test-node: venv  ## Test the node in processes of its own, over DDS
+	$(PYTEST) $(PYTEST_ARGS) test/node
+
+test-e2e: venv  ## Test what a user would do, from end to end
+	$(PYTEST) $(PYTEST_ARGS) test/e2e
+
+clean:  ## Remove what was built
+	rm -rf build install log demo_output .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean  ## Remove the virtual environments as well
+	rm -rf .venv .venv-jazzy
