@@ -154,12 +154,7 @@ class Registry:
         folders = [network.folder] if network.folder else []
         for base in (self.models_dir, self.share / 'models'):
             folders += [base / name for name in network.folder_names]
-        for folder in folders:
-            for place in (folder, *_subfolders(folder)):
-                weights = _weights_in(place)
-                if weights:
-                    return weights
-        return None
+        return next(filter(None, map(weights_below, folders)), None)
 
     def _smallest(self, key):
         pattern = re.compile(re.escape(key) + r'-\d+x\d+')
@@ -273,6 +268,15 @@ def _subfolders(folder):
 
 def _network_folders(base):
     return [folder for folder in _subfolders(base) if (folder / NETWORK_FILE).is_file()]
+
+
+def weights_below(folder):
+    """
+    Return the weights file in a folder or in one of its subfolders, or None.
+
+    :raises RegistryError: when several files could be meant.
+    """
+    return next(filter(None, map(_weights_in, (folder, *_subfolders(folder)))), None)
 
 
 def _weights_in(folder):

@@ -6,16 +6,21 @@ back only when every tensor of the file found its place, every place was filled,
 shapes and values are right.
 """
 
+import argparse
+import io
 import json
 from pathlib import Path
+import pickle
+import zipfile
 
 import torch
 
 from .errors import RegistryError, WeightsError
 from .model import FCNResNet18
+from .onnx_weights import format_shape, read_onnx
 
-MAX_BYTES = 128 * 1024 * 1024
-"""Largest weights file; FCN-ResNet18 in single precision has 47 MB."""
+MAX_BYTES = 256 * 1024 * 1024
+"""Largest weights file; FCN-ResNet18 has 47 MB, a checkpoint with its optimizer 3 times that."""
 
 _IGNORED_PREFIX = 'aux_classifier.'  # torchvision's second head, used in training only
 _IGNORED_SUFFIX = '.num_batches_tracked'  # a counter that inference never reads
@@ -69,6 +74,13 @@ def _read_state(path, data, decoder):
     suffix = path.suffix.lower()
     if suffix == '.safetensors':
         return _read_safetensors(path, data)
+    if suffix == '.pth':
+        return _read_checkpoint(path, data), None
+    if suffix == '.onnx':
+        try:
+            return read_onnx(data, decoder), None
+        except WeightsError as error:
+            raise WeightsError(f'{path} does not fit an {decoder} network: {error}') from None
     raise WeightsError(f'{path}: weights are .safetensors, .onnx or .pth files')
 
 
@@ -86,6 +98,58 @@ def _read_safetensors(path, data):
         return state, labels and tuple(json.loads(labels))
     except (ValueError, TypeError):
         raise WeightsError(f"{path}: the metadata 'labels' is not a JSON list") from None
+
+
+def _read_checkpoint(path, data):
+    """Return the state_dict of a checkpoint of pytorch-segmentation, or of a plain one."""
+    if torch.__version__ < (2, 6):  # weights_only could be tricked into running code
+        raise WeightsError(f'{path}: .pth files are read with PyTorch 2.6 or newer only, this '
+                           f'is {torch.__version__}: convert it to .safetensors elsewhere')
+    _check_zip(path, data)
+    try:
+        # The checkpoints hold the options of the training beside the tensors.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            checkpoint = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(f'{path} is damaged, or holds more than tensors and plain values, '
+                           f'which could run code: not loaded ({_reason(error)})') from None
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise WeightsError(f'{path} is not a whole checkpoint: {_reason(error)}') from None
+    state = checkpoint.get('model', checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(state, dict) or not all(_is_plain(*item) for item in state.items()):
+        raise WeightsError(f'{path} holds no state_dict of tensors')
+    arch = checkpoint.get('arch')
+    if isinstance(arch, str) and arch != 'fcn_resnet18':
+        raise WeightsError(f'{path} is a {one_line(arch)[:40]}, not an fcn_resnet18')
+    return {name.removeprefix('module.'): tensor for name, tensor in state.items()}
+
+
+def _check_zip(path, data):
+    """Refuse zip files (checkpoints since PyTorch 1.6) that would grow when unpacked."""
+    if not data.startswith(b'PK'):
+        return
+    try:
+        if data.count(b'PK\x01\x02') > 10_000:
+            raise zipfile.BadZipFile('too many entries')
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        raise WeightsError(f'{path} is not a whole checkpoint: {_reason(error)}') from None
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) \
+            or sum(entry.file_size for entry in entries) > len(data):
+        raise WeightsError(f'{path} is compressed, which checkpoints are not: not loaded')
+
+
+def _is_plain(name, value):
+    """Tell whether this is an ordinary tensor under a name, with its values in memory."""
+    return (isinstance(name, str) and isinstance(value, torch.Tensor)
+            and value.layout == torch.strided and value.device.type == 'cpu'
+            and not value.is_quantized)
+
+
+def _reason(error):
+    """Return the first sentence of PyTorch's or zipfile's explanation."""
+    return one_line(error).partition('. ')[0] or type(error).__name__
 
 
 def _check_classes(path, state, labels, classes, network):
@@ -118,21 +182,19 @@ def _fill(path, state, decoder, num_classes):
                                f'all): it does not fit an {decoder} network')
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
-            raise WeightsError(f'{path}: tensor {name} is {_size(tensor)}, expected '
-                               f'{_size(expected[name])}')
+            raise WeightsError(f'{path}: tensor {name} is {format_shape(tensor.shape)}, expected '
+                               f'{format_shape(expected[name].shape)}')
         if tensor.dtype not in _FLOATS:
             raise WeightsError(f'{path}: tensor {name} is {tensor.dtype}, expected floats')
         if not torch.isfinite(tensor).all():
             raise WeightsError(f'{path}: tensor {name} has values that are not finite')
+        if name.endswith('.running_var') and (tensor < 0).any():
+            raise WeightsError(f'{path}: tensor {name} has negative variances')
     model = model.to_empty(device='cpu').eval()
     for buffer in model.buffers():
         buffer.zero_()  # the ignored counters
     model.load_state_dict(state, strict=False)  # both sets of names are equal by now
     return model.requires_grad_(False)
-
-
-def _size(tensor):
-    return ' x '.join(map(str, tensor.shape)) or 'a scalar'
 
 
 def one_line(error):

@@ -1,0 +1,63 @@
+"""``fcn-seg fetch NETWORK``: download weights, with a progress bar."""
+
+import argparse
+import re
+import sys
+
+from ..fetch import fetch
+from ..registry import Registry
+
+
+def add_parser(commands):
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        'fetch', help="download a network's weights",
+        description="Download a network's weights, check them, and install them.  A download "
+                    'that broke off goes on where it ended.')
+    parser.add_argument('network', metavar='NETWORK', help='name or alias, see "fcn-seg networks"')
+    parser.add_argument('--models-dir', default='', metavar='DIR',
+                        help='folder of your models (default: the cache folder)')
+    parser.add_argument('--url', action='append', default=[], metavar='URL',
+                        help="fetch the archive from here instead of the network's own "
+                             'addresses (can be given several times: tried in this order)')
+    parser.add_argument('--sha256', type=_sha256, metavar='HEX',
+                        help='what the archive must be; wins over what an earlier fetch recorded')
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    """Fetch, and print the path of the weights."""
+    network = Registry.load(args.models_dir).get(args.network)
+    with _Progress(network.name) as progress:
+        weights = fetch(network, args.models_dir, urls=args.url, sha256=args.sha256,
+                        progress=progress)
+    print(weights)
+
+
+class _Progress:
+    """A progress bar on stderr that appears with the first bytes, on a terminal only."""
+
+    def __init__(self, title):
+        self._title = title
+        self._bar = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done, total):
+        if self._bar is None:
+            from tqdm import tqdm
+            self._bar = tqdm(desc=self._title, unit='B', unit_scale=True, unit_divisor=1024,
+                             file=sys.stderr, disable=None)
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)  # less than before when a download began anew
+
+
+def _sha256(text):
+    if not re.fullmatch('[0-9a-fA-F]{64}', text):
+        raise argparse.ArgumentTypeError('must be 64 hexadecimal digits')
+    return text

@@ -1,0 +1,75 @@
+"""``fcn-seg networks``: what there is, and what of it is installed."""
+
+import json
+import sys
+
+from ..errors import RegistryError
+from ..registry import Registry
+
+_COLUMNS = ('name', 'classes', 'size', 'accuracy', 'mIoU', 'weights')
+
+
+def add_parser(commands):
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        'networks', help='list the networks and what is installed',
+        description='List the networks that can be used by name, and where their weights are.')
+    parser.add_argument('--models-dir', default='', metavar='DIR',
+                        help='folder of your models (default: the cache folder)')
+    parser.add_argument('--json', action='store_true', help='print JSON for programs')
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    """Print the table; what is wrong with the user's own networks goes to stderr."""
+    registry = Registry.load(args.models_dir)
+    rows = [_describe(registry, network) for network in registry.networks.values()]
+    if args.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _print_table([_format(row) for row in rows])
+    for problem in registry.problems:
+        print(f'fcn-seg: left out: {problem}', file=sys.stderr)
+
+
+def _describe(registry, network):
+    """Return a network's facts as plain data."""
+    try:
+        weights, problem = registry.find_weights(network), None
+    except RegistryError as error:
+        weights, problem = None, str(error)
+    return {
+        'name': network.name, 'aliases': list(network.aliases),
+        'class_set': network.classes.name, 'classes': list(network.classes.labels),
+        'width': network.width, 'height': network.height, 'decoder': network.decoder,
+        'accuracy': network.accuracy, 'mean_iou': network.mean_iou, 'fps': dict(network.fps),
+        'state': _state(registry, network, weights), 'problem': problem,
+        'weights': weights and str(weights), 'urls': list(network.urls),
+    }
+
+
+def _state(registry, network, weights):
+    if weights is None:
+        return 'fetchable' if network.urls else 'missing'
+    bundled = registry.share / 'models'
+    return 'bundled' if bundled in weights.parents else 'installed'
+
+
+def _format(row):
+    """Return one row of the table as texts."""
+    where = {'bundled': 'bundled',
+             'installed': f'installed: {row["weights"]}',
+             'fetchable': 'not installed, can be fetched',
+             'missing': 'not installed'}[row['state']]
+    return (row['name'], f'{len(row["classes"])} ({row["class_set"]})',
+            f'{row["width"]}x{row["height"]}',
+            *('-' if row[key] is None else f'{row[key]:.3f}' for key in ('accuracy', 'mean_iou')),
+            row['problem'] or where)
+
+
+def _print_table(rows):
+    rows = [tuple(column.upper() if column.islower() else column for column in _COLUMNS), *rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS) - 1)]
+    for row in rows:
+        cells = (text.ljust(width) for text, width in zip(row, widths))
+        print('  '.join((*cells, row[-1])))
