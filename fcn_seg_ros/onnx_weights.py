@@ -25,6 +25,7 @@ _OPS = {nn.Conv2d: 'Conv', nn.ConvTranspose2d: 'ConvTranspose'}
 _LAYERS = ('Conv', 'ConvTranspose', 'BatchNormalization')
 _PASSED = ('Identity', 'Dropout')  # do nothing to a value at inference
 _HELPERS = ('Constant', 'Shape', 'Gather', 'Unsqueeze', 'Concat', 'Cast')  # sizes of slices
+_TELLTALE = 'backbone.bn1.running_var'  # there only where names and batch norms were kept
 _IGNORED = 'aux_classifier.'  # torchvision's second head, for training only
 _STATISTICS = ('weight', 'bias', 'running_mean', 'running_var')
 
@@ -43,7 +44,7 @@ def read_onnx(data, decoder):
         model = FCNResNet18(_count_classes(graph), decoder)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()
               if not name.endswith('.num_batches_tracked')}
-    if all(name in tensors for name in shapes):
+    if _TELLTALE in tensors:
         _check_names(graph, model, shapes)
         arrays = {name: _array(tensors, name, shape, name) for name, shape in shapes.items()}
     else:
@@ -72,7 +73,7 @@ def _array(tensors, name, shape, place):
     """Return a tensor's values, the shape checked first: copies of it cost no bytes in a file."""
     tensor = tensors.get(name)
     if tensor is None or not tensor.is_float:
-        raise WeightsError(f"its weights '{name}' for {place} are not floats in the file")
+        raise WeightsError(f"it has no floats '{name}' for {place}")
     if tensor.shape != shape:
         raise WeightsError(f'its {place} is {format_shape(tensor.shape)}, expected '
                            f'{format_shape(shape)}')
