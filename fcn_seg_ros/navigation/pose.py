@@ -1,0 +1,119 @@
+"""Where a camera is: rigid poses, fixed mounts, and what an error of pitch costs."""
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+
+from ..errors import CalibrationError
+
+BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+"""REP-103: the optical frame's z, -x, -y are the body frame's x, y, z."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """
+    A frame in its parent: a point p of the frame is ``rotation @ p + translation`` there.
+
+    :param rotation: float64 array 3 x 3, orthonormal.
+    :param translation: float64 array 3, metres.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    @classmethod
+    def identity(cls):
+        """Return the pose of a frame that is its parent."""
+        return cls(np.eye(3), np.zeros(3))
+
+    @classmethod
+    def from_quaternion(cls, translation, quaternion):
+        """
+        Return the pose of a translation (x, y, z) and a quaternion (x, y, z, w).
+
+        :raises CalibrationError: when a number is not finite or the quaternion is further
+            than 1 % from unit length.
+        """
+        translation = np.asarray(translation, np.float64)
+        q = np.asarray(quaternion, np.float64)
+        norm = np.linalg.norm(q)
+        if not (np.isfinite(translation).all() and abs(norm - 1.0) <= 0.01):
+            raise CalibrationError(
+                f'the transform ({_list(translation)}; {_list(q)}) is not one: its numbers '
+                'have to be finite and the quaternion of length 1')
+        x, y, z, w = q / norm
+        return cls(np.array([
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]]), translation)
+
+    @classmethod
+    def from_mount(cls, *, height, x=0.0, y=0.0, roll=0.0, pitch=0.0, yaw=0.0):
+        """
+        Return the optical frame of a camera fixed to the robot, in the ground frame.
+
+        The angles turn the camera's body frame as in URDF, roll about x first, then pitch
+        about y, then yaw about z of the ground frame: positive pitch looks down, positive
+        yaw to the left, positive roll leans to the right.
+
+        :param height: of the lens above the ground, m.
+        :param x, y: of the lens ahead and to the left of the ground frame's origin, m.
+        :param roll, pitch, yaw: rad.
+        :raises CalibrationError: when a number is not finite or the lens not above ground.
+        """
+        if not all(map(math.isfinite, (height, x, y, roll, pitch, yaw))) or height <= 0.0:
+            raise CalibrationError(f'a camera {height:g} m above the ground (roll {roll:g}, '
+                                   f'pitch {pitch:g}, yaw {yaw:g} rad) sees none: '
+                                   'set the mount')
+        (cr, sr), (cp, sp), (cy, sy) = (
+            (math.cos(a), math.sin(a)) for a in (roll, pitch, yaw))
+        body = np.array([
+            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+            [-sp, cp * sr, cp * cr]])
+        return cls(body @ BODY_FROM_OPTICAL, np.array([x, y, height], np.float64))
+
+    def __matmul__(self, child):
+        """Return the pose, in this one's parent, of a frame given in this frame."""
+        return Pose(self.rotation @ child.rotation, self.apply(child.translation))
+
+    def inverse(self):
+        """Return the pose of the parent in this frame."""
+        return Pose(self.rotation.T, -self.rotation.T @ self.translation)
+
+    def apply(self, points):
+        """Return points, array ... x 3, of this frame in its parent; keeps float32."""
+        points = np.asarray(points)
+        dtype = np.float32 if points.dtype == np.float32 else np.float64
+        return points @ self.rotation.T.astype(dtype) + self.translation.astype(dtype)
+
+    def same_as(self, other, tolerance=1e-9):
+        """Tell whether no number differs by more than ``tolerance``."""
+        return (other is not None
+                and np.abs(self.rotation - other.rotation).max() <= tolerance
+                and np.abs(self.translation - other.translation).max() <= tolerance)
+
+
+def range_error(distance, height, pitch_error):
+    """
+    Return by how much flat-ground projection misjudges a distance, m.
+
+    A lens ``height`` above the ground sees a point at the angle a = atan(height / distance)
+    below the horizon.  When the camera really looks ``pitch_error`` further down than it is
+    told, the point is placed at height / tan(a - pitch_error): too far, beyond all bounds
+    once the error reaches a.  To first order the error is
+    (distance^2 + height^2) / height per radian.
+
+    :param distance: on the ground, m.
+    :param height: of the lens, m.
+    :param pitch_error: true minus assumed pitch, rad.
+    :returns: placed minus true distance, m; infinity when the point seems above the horizon.
+    """
+    angle = math.atan2(height, distance) - pitch_error
+    return math.inf if angle <= 0.0 else height / math.tan(angle) - distance
+
+
+def _list(numbers):
+    return ', '.join(f'{v:g}' for v in numbers)
