@@ -1,0 +1,74 @@
+"""Class fractions of named rectangles of a mask."""
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Fractions:
+    """
+    Shares of the pixels; classes and unknown sum to 1.
+
+    :param classes: float32 array C, index = class id.
+    :param unknown: share of the pixels with no class of the network.
+    :param pixels: how many pixels were counted.
+    """
+
+    classes: np.ndarray
+    unknown: float
+    pixels: int
+
+
+def pixel_roi(box, height, width):
+    """
+    Return (x_offset, y_offset, width, height) of a rectangle in the pixels of a mask.
+
+    Edges go to the nearest pixel border, so that regions that share an edge share no pixel
+    and leave none out.  A region has at least one pixel.
+
+    :param box: (x0, y0, x1, y1) in shares of the image, 0 to 1 from the left and the top.
+    :raises ValueError: when it is not such a box.
+    """
+    x0, y0, x1, y1 = box
+    if not (0.0 <= x0 < x1 <= 1.0 and 0.0 <= y0 < y1 <= 1.0):
+        raise ValueError(f'the region {list(box)} must be [x0, y0, x1, y1] with '
+                         '0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1')
+    x, roi_width = _span(x0, x1, width)
+    y, roi_height = _span(y0, y1, height)
+    return x, y, roi_width, roi_height
+
+
+def class_fractions(class_mask, num_classes):
+    """
+    Count the classes of a mask, or of a view into one.
+
+    :param class_mask: uint8 array H x W, at least one pixel.
+    :param num_classes: C; ids from C on count as unknown.
+    :returns: :class:`Fractions`.
+    """
+    counts = np.bincount(class_mask.reshape(-1), minlength=256)
+    shares = counts / class_mask.size
+    return Fractions(shares[:num_classes].astype(np.float32),
+                     float(shares[num_classes:].sum()), class_mask.size)
+
+
+def region_fractions(class_mask, boxes, num_classes):
+    """
+    Count the classes of some regions.
+
+    :param boxes: {name: box}, boxes as in :func:`pixel_roi`.
+    :returns: {name: (roi, :class:`Fractions`)}, in the order of ``boxes``.
+    """
+    result = {}
+    for name, box in boxes.items():
+        x, y, width, height = roi = pixel_roi(box, *class_mask.shape)
+        result[name] = roi, class_fractions(class_mask[y:y + height, x:x + width], num_classes)
+    return result
+
+
+def _span(low, high, size):
+    # floor(v + 0.5), not round(): a half always goes the same way
+    start = min(math.floor(low * size + 0.5), size - 1)
+    return start, max(1, math.floor(high * size + 0.5) - start)
