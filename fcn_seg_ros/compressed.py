@@ -25,17 +25,18 @@ _STANDALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 
 
-def decode(data, format=''):  # noqa: A002 (the message's name for it)
+def decode(data, format='', *, upright=False):  # noqa: A002 (the message's name for it)
     """
     Decode a JPEG or PNG to an RGB array.
 
-    16-bit samples are scaled by 1/257, transparency is dropped, and an EXIF orientation
-    is ignored: a camera's calibration is for the pixels as they are stored.
+    16-bit samples are scaled by 1/257 and transparency is dropped.
 
     :param data: the file's bytes (bytes, array.array, memoryview, uint8 array).
     :param format: the message's ``format``, such as 'jpeg' or
         'rgb8; jpeg compressed bgr8'.  As in image_transport, a file that says
         'compressed rgb8' was encoded with red and blue exchanged.
+    :param upright: turn a JPEG as its EXIF orientation says.  Left alone by default:
+        a camera's calibration is for the pixels as they are stored.
     :returns: uint8 array, H x W x 3, RGB, contiguous.
     :raises ImageError: of kind 'encoding' (neither JPEG nor PNG, or a depth image),
         'too_large' (by the header), or 'compressed' (truncated or damaged).
@@ -45,7 +46,7 @@ def decode(data, format=''):  # noqa: A002 (the message's name for it)
     data = bytes(data)
     if data.startswith(_JPEG_MAGIC):
         height, width = _read_jpeg_header(data)
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     elif data.startswith(_PNG_MAGIC):
         height, width = _read_png_header(data)
         flags = cv2.IMREAD_UNCHANGED
@@ -56,7 +57,8 @@ def decode(data, format=''):  # noqa: A002 (the message's name for it)
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise ImageError('compressed', f'the decoder failed: {error.err}') from None
-    if pixels is None or pixels.shape[:2] != (height, width):
+    sizes = ((height, width), (width, height)) if upright else ((height, width),)
+    if pixels is None or pixels.shape[:2] not in sizes:
         raise ImageError('compressed', 'compressed image is damaged')
     exchanged = ';' in format and 'compressed rgb' in format
     return _to_rgb(pixels, exchanged)

@@ -111,14 +111,14 @@ def test_png_palette():
     assert (rgb == np.array([[9, 8, 7], [200, 100, 50]])[indices[:, :, 0]]).all()
 
 
-def test_exif_orientation_is_ignored():
+def test_exif_orientation_is_ignored_unless_asked_for():
     # Little-endian TIFF with one entry: Orientation (0x0112), SHORT, 1 value, 6 = turn right.
     tiff = b'II*\0' + struct.pack('<IHHHIHHI', 8, 1, 0x0112, 3, 1, 6, 0, 0)
     exif = b'Exif\0\0' + tiff
     app1 = b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif
     turned = JPEG[:2] + app1 + JPEG[2:]
-    assert cv2.imdecode(np.frombuffer(turned, np.uint8), 1).shape[:2] == (W, H)
     assert (decode(turned) == decode(JPEG)).all()
+    assert (decode(turned, upright=True) == np.rot90(decode(JPEG), -1)).all()
 
 
 def test_jpeg_with_trailing_padding_and_fill_bytes():

@@ -1,0 +1,34 @@
+"""Options that every command which runs a network shares."""
+
+DEFAULT_NETWORK = 'fcn-resnet18-street'
+
+
+def add_network_options(parser):
+    """Add the options that choose a network and what runs it to an argparse parser."""
+    group = parser.add_argument_group('network')
+    group.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
+                       help='name, alias, or path of a network.yaml; "fcn-seg networks" '
+                            'lists them (default: %(default)s)')
+    group.add_argument('--weights', default='', metavar='FILE',
+                       help="use these weights instead of the network's own "
+                            '(.onnx, .pth, .safetensors)')
+    group.add_argument('--models-dir', default='', metavar='FOLDER',
+                       help='where weights are looked for first (default: '
+                            '$XDG_CACHE_HOME/fcn_seg_ros)')
+    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    group.add_argument('--engine', default='auto', help='auto, torch or onnxruntime')
+    group.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    group.add_argument('--threads', type=int, default=0, metavar='N',
+                       help="CPU threads, 0 = the engine's own choice")
+
+
+def create_segmenter(args, **options):
+    """
+    Return the Segmenter that the options of :func:`add_network_options` ask for.
+
+    :raises FcnSegError: when it can't be had.
+    """
+    from ..segmenter import Segmenter  # torch takes seconds: not for --help
+    return Segmenter(args.network, weights=args.weights, models_dir=args.models_dir,
+                     device=args.device, engine=args.engine, precision=args.precision,
+                     threads=args.threads, **options)

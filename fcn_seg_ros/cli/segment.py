@@ -1,0 +1,191 @@
+"""``fcn-seg segment``: images, folders, videos and bags through a network."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+import re
+import sys
+
+from ..errors import MediaError
+from .network_options import add_network_options, create_segmenter
+
+_EXAMPLES = """
+examples:
+  fcn-seg segment street.jpg out.jpg                    overlay of one image
+  fcn-seg segment street.jpg out.png --visualize class-mask
+  fcn-seg segment photos/ out/ --visualize overlay,mask --stats shares.csv
+  fcn-seg segment 'photos/**/*.png' out/                a glob, subfolders are kept
+  fcn-seg segment drive.mp4 out.mp4 --visualize side-by-side,legend
+  fcn-seg segment recording/ out_bag/ --topic /camera/image_raw    a rosbag2 folder
+"""
+
+
+def add_parser(subparsers):
+    """Add the command to the ``fcn-seg`` parser."""
+    parser = subparsers.add_parser(
+        'segment', help='segment images, a video or a rosbag2 recording',
+        description='Segment an image, a folder or glob of images, a video, or a rosbag2 '
+                    'recording (mcap, sqlite3).',
+        epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('input', metavar='INPUT',
+                        help='image, folder, glob (in quotes), video, or rosbag2 folder')
+    parser.add_argument('output', metavar='OUTPUT',
+                        help='file or folder to write; for a bag the folder of the new bag')
+    add_network_options(parser)
+    group = parser.add_argument_group('result')
+    group.add_argument('--visualize', type=_names, metavar='LIST',
+                       help='comma-separated pictures: overlay, mask (class colours), '
+                            'confidence, class-mask (class ids, 255 = unknown); and how to '
+                            'arrange them: side-by-side (with the input), legend (default: '
+                            'overlay; for a bag class-mask,mask,overlay)')
+    group.add_argument('--alpha', type=_alpha, default=0.5, metavar='A',
+                       help='weight of the colours in the overlay, 0 to 1 (above 1: of 255, '
+                            'as in jetson-inference; default: %(default)s)')
+    group.add_argument('--output-size', type=_size, default='input', metavar='SIZE',
+                       help="size of the masks: input, network (the network's input size) "
+                            'or WIDTHxHEIGHT (default: %(default)s)')
+    group.add_argument('--filter-mode', choices=('linear', 'point'), default='linear',
+                       help='interpolate the scores, or take the nearest of their grid '
+                            '(default: %(default)s)')
+    group.add_argument('--ignore-class', action='append', metavar='LABEL',
+                       help='never predict this class; can be repeated (default: void)')
+    group.add_argument('--min-confidence', type=_share, default=0.0, metavar='P',
+                       help='pixels below this probability become unknown (255)')
+    group.add_argument('--stats', type=_stats_file, metavar='FILE',
+                       help='write the shares per class to a .csv or .json file')
+    group.add_argument('--topic', action='append', default=[], metavar='NAME',
+                       help='image topic of a bag to segment; can be repeated (default: all)')
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    """
+    Run the command.
+
+    :returns: exit status: 1 when some images could not be read.
+    :raises FcnSegError: when nothing could be done.
+    """
+    from ..offline.render import Renderer
+    from ..offline.sources import kind_of
+    kind = kind_of(args.input)
+    if kind == 'device':
+        raise MediaError(f'{args.input} is a camera: "fcn-seg camera" publishes it for the node')
+    if args.topic and kind != 'bag':
+        raise MediaError(f'--topic is for bags, {args.input} is none')
+    names = args.visualize or (
+        ('class-mask', 'mask', 'overlay') if kind == 'bag' else ('overlay',))
+    renderer = Renderer.from_names(names, alpha=args.alpha, unknown=args.min_confidence > 0)
+    job = {'bag': _run_bag, 'video': _run_video}.get(kind, _run_images)
+    return job(args, renderer)
+
+
+def _run_images(args, renderer):
+    from ..offline import jobs, sources
+    if sources.kind_of(args.input) == 'image':
+        paths = [Path(args.input)]
+        plans = [jobs.plan_image(args.input, args.output, renderer.outputs)]
+    else:
+        root, paths = sources.list_images(args.input)
+        plans = jobs.plan_images(root, paths, args.output, renderer.outputs)
+    segmenter, stats = _load(args)
+    failures = jobs.segment_images(
+        segmenter, paths, plans, renderer, stats, mask_size=_mask_size(args),
+        progress=partial(_progress, unit='image', total=len(paths)), report=_warn)
+    if not stats.rows and len(paths) > 1:
+        raise MediaError(f'none of the {len(paths)} images of {args.input} can be read')
+    if stats.rows:
+        where = ', '.join(str(path) for path in plans[0].values()) if len(paths) == 1 \
+            else args.output
+        _finish(args, stats, 'image', where)
+    return 1 if failures else 0
+
+
+def _run_video(args, renderer):
+    from ..offline import jobs, sources
+    plan = jobs.plan_video(args.input, args.output, renderer.outputs)
+    with sources.Video(args.input) as video:
+        segmenter, stats = _load(args)
+        jobs.segment_video(
+            segmenter, video, plan, renderer, stats, mask_size=_mask_size(args),
+            progress=partial(_progress, unit='frame', total=video.length))
+    _finish(args, stats, 'frame', ', '.join(str(path) for path in plan.values()))
+
+
+def _run_bag(args, renderer):
+    from ..offline import bags
+    bags.check(args.output, renderer)
+    segmenter, stats = _load(args)
+    job = bags.BagSegmenter(segmenter, renderer, mask_size=_mask_size(args))
+    job.run(args.input, args.output, stats, topics=args.topic,
+            progress=lambda messages, total: _progress(messages, unit='image', total=total),
+            report=_warn)
+    _finish(args, stats, 'image', args.output)
+
+
+def _load(args):
+    """Return the segmenter and an empty table for its classes."""
+    from ..offline.stats import StatsTable
+    ignored = ('void',) if args.ignore_class is None else tuple(args.ignore_class)
+    segmenter = create_segmenter(args, ignore_classes=ignored, nearest=args.filter_mode == 'point',
+                                 min_confidence=args.min_confidence)
+    return segmenter, StatsTable(segmenter.classes.labels, segmenter.network.name)
+
+
+def _finish(args, stats, unit, where):
+    """Write the table and say what was done."""
+    if args.stats:
+        stats.write(args.stats)
+        where += f', {args.stats}'
+    count = len(stats.rows)
+    print(f'{stats.summary()}\n{count} {unit}{"s" if count != 1 else ""} -> {where}')
+
+
+def _progress(items, *, unit, total):
+    from tqdm import tqdm
+    # disable=None: no bar when stderr is not a terminal, or for a single picture.
+    return tqdm(items, unit=unit, total=total, disable=True if total == 1 else None,
+                dynamic_ncols=True)
+
+
+def _warn(line):
+    from tqdm import tqdm
+    tqdm.write(f'fcn-seg: {line}', file=sys.stderr)
+
+
+def _mask_size(args):
+    return None if args.output_size == 'input' else args.output_size
+
+
+def _names(text):
+    return tuple(name.strip() for name in text.split(',') if name.strip())
+
+
+def _alpha(text):
+    value = float(text)
+    if not 0 <= value <= 255:
+        raise argparse.ArgumentTypeError('must be 0 to 1 (or up to 255)')
+    return value / 255 if value > 1 else value
+
+
+def _share(text):
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError('must be 0 to 1')
+    return value
+
+
+def _size(text):
+    if text in ('input', 'network'):
+        return text
+    match = re.fullmatch(r'(\d{1,5})x(\d{1,5})', text)
+    if not match or not all(1 <= int(side) <= 16384 for side in match.groups()):
+        raise argparse.ArgumentTypeError('must be input, network or WIDTHxHEIGHT')
+    width, height = map(int, match.groups())
+    return height, width
+
+
+def _stats_file(text):
+    from ..offline.stats import SUFFIXES
+    if Path(text).suffix.lower() not in SUFFIXES:
+        raise argparse.ArgumentTypeError(f'must end in {" or ".join(SUFFIXES)}')
+    return text

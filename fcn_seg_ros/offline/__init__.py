@@ -1,0 +1,1 @@
+"""Segmentation of what lies on a disk: pictures, videos and bags, without ROS."""
