@@ -52,7 +52,7 @@ test-unit: venv  ## Test the core, without ROS
 	$(PYTEST) $(PYTEST_ARGS) test/unit
 
 test-build: venv  ## Build with pip and with colcon, and use what they install
-	$(PYTEST) $(PYTEST_ARGS) test/build
+	$(PYTEST) $(PYTEST_ARGS) test/packaging
 
 test-node: venv  ## Test the node in processes of its own, over DDS
 	$(PYTEST) $(PYTEST_ARGS) test/node

@@ -27,8 +27,8 @@ BUILD = HERE / 'build' / 'pip'
 MESSAGE_PACKAGES = ('ros-sensor-msgs', 'ros-std-msgs')
 DEPENDENCIES = (
     'ros-rclpy', 'ros-rmw-fastrtps-cpp', 'ros-diagnostic-msgs', 'ros-geometry-msgs',
-    'ros-lifecycle-msgs', 'ros-nav-msgs',
-    'numpy', 'onnx', 'opencv-python-headless', 'pyyaml', 'safetensors', 'torch', 'torchvision',
+    'ros-lifecycle-msgs', 'ros-nav-msgs', 'ros-rcl-interfaces',
+    'numpy', 'opencv-python-headless', 'pillow', 'pyyaml', 'safetensors', 'torch', 'torchvision',
     'tqdm',
 )
 
@@ -123,8 +123,8 @@ class BuildRos(build_ext):
         return {}
 
     def get_source_files(self):
-        """Return the inputs that belong into a source distribution."""
-        return ['CMakeLists.txt', 'package.xml', 'cmake/ros_wheels.cmake']
+        """Return nothing: MANIFEST.in lists the sources."""
+        return []
 
 
 class RosDistribution(Distribution):

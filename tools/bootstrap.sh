@@ -36,7 +36,7 @@ environment_key() {
 # The package is installed again when any of this changes (content: a `touch` costs nothing).
 package_key() {
   find CMakeLists.txt package.xml pyproject.toml setup.py README.md LICENSE \
-    cmake config fcn_seg_ros launch models msg rviz scripts \
+    cmake config demo fcn_seg_ros launch models msg rviz scripts src \
     -type f ! -name '*.pyc' -exec cksum {} + 2>/dev/null | LC_ALL=C sort | cksum
 }
 
