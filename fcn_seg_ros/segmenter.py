@@ -1,6 +1,6 @@
 """From RGB arrays to classes: the core's front door, without ROS."""
 
-from functools import cached_property
+from functools import cached_property, partial
 import logging
 import threading
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 
+from . import kernels
 from .engines import create_engine, resolve_device
 from .errors import ImageError, WeightsError
 from .postprocess import classify, UNKNOWN
@@ -121,7 +122,10 @@ class Segmenter:
             onnx_file=path if str(path).endswith('.onnx') else None)
         self._preprocess = Preprocessor(
             self.input_size, self.network.mean, self.network.std, self.device)
-        self._nearest = nearest
+        if self.device.type == 'cpu' and not nearest and kernels.load():
+            self._classify = kernels.classify
+        else:
+            self._classify = partial(classify, nearest=nearest)
         # One picture at a time: the engines keep buffers of their own between calls.
         self._lock = threading.Lock()
         self.configure(ignore_classes=ignore_classes, min_confidence=min_confidence)
@@ -180,9 +184,9 @@ class Segmenter:
             mask_size = self.input_size
         with self._lock:
             scores = self.engine(self._preprocess(images))
-            masks = [classify(one, mask_size or image.shape[:2], self._kept,
-                              want_confidence=want_confidence,
-                              min_confidence=self._min_confidence, nearest=self._nearest)
+            masks = [self._classify(one, mask_size or image.shape[:2], self._kept,
+                                    want_confidence=want_confidence,
+                                    min_confidence=self._min_confidence)
                      for one, image in zip(scores, images)]
             return [Segmentation(image, ids.cpu().numpy(),
                                  None if confidence is None else confidence.cpu().numpy(),
