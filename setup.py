@@ -101,14 +101,14 @@ class BuildRos(build_ext):
             key_file.write_text(key)
 
     def _data_files(self, stage):
-        """Return ``{folder in the prefix: [files]}`` but for the modules in ``packages``."""
+        """Return ``{folder in the prefix: [files]}``, without what ``packages`` brings."""
         site = f'lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages'
         data = {}
         for path in sorted(stage.rglob('*')):
             relative = path.relative_to(stage)
             if path.is_dir() or path.suffix in ('.pyc', '.c') or 'egg-info' in str(relative):
                 continue
-            if relative.is_relative_to(f'{site}/{PACKAGE}') and (
+            if path.suffix == '.py' and relative.is_relative_to(site) and (
                     HERE / relative.relative_to(site)).exists():
                 continue
             data.setdefault(str(relative.parent), []).append(os.path.relpath(path, HERE))
