@@ -68,13 +68,20 @@ def _unpack_members(tar, folder):
         if count > MAX_MEMBERS:
             raise FetchError(f'the archive has more than {MAX_MEMBERS} files')
         path = folder.joinpath(*_safe_parts(member.name))
-        if member.isdir():
-            path.mkdir(parents=True, exist_ok=True)
-        elif member.isreg() and not member.issparse():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(tar.extractfile(member), path)
-        else:
-            raise FetchError(f"the archive's {_shown(member.name)} is a link or a special file")
+        try:
+            _unpack_member(tar, member, path)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError):
+            raise FetchError(f'the archive has {_shown(member.name)} twice') from None
+
+
+def _unpack_member(tar, member, path):
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+    elif member.isreg() and not member.issparse():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(tar.extractfile(member), path)
+    else:
+        raise FetchError(f"the archive's {_shown(member.name)} is a link or a special file")
 
 
 def _safe_parts(name):
@@ -92,12 +99,8 @@ def _shown(name):
 
 
 def _write(source, path):
-    try:
-        # Exclusively: a path that occurs twice, or once as file and folder, is refused.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        target = os.open(path, flags, 0o644)
-    except (FileExistsError, IsADirectoryError, NotADirectoryError):
-        raise FetchError(f"the archive has {_shown(path.name)} twice") from None
+    # Exclusively, so that nothing is written twice or through a link.
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     with open(target, 'wb') as file:
         shutil.copyfileobj(source, file, _CHUNK)
         file.flush()

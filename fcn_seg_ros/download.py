@@ -6,15 +6,16 @@ headers that trickle in and a server that falls silent are all noticed in the sa
 and whoever waits can give up at any time by raising from ``progress``.
 """
 
+from contextlib import suppress
 import http.client
 import json
-import os
 import queue
 import re
 import shutil
 import threading
 import time
 import urllib.error
+from urllib.parse import urlsplit
 import urllib.request
 
 from .errors import FetchError
@@ -27,11 +28,11 @@ _CHUNK = 64 * 1024
 _TICK = 0.25  # seconds between two looks at a silent server
 
 
-class _Interrupted(Exception):
+class _InterruptedError(Exception):
     """The connection ended early; what came so far is on the disk."""
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """Nobody listens any more."""
 
 
@@ -54,12 +55,21 @@ def download(url, part, *, progress=None, stall_timeout=30.0, retry_delay=1.0):
     if not re.match('https?://', url):
         raise FetchError('only http and https addresses can be fetched')
     for left in reversed(range(TRIES)):
-        try:
-            return _download_once(url, part, progress, stall_timeout)
-        except _Interrupted as error:
-            if not left:
-                raise FetchError(f'the connection broke off {TRIES} times ({error})') from None
+        problem = _try_once(url, part, progress, stall_timeout)
+        if problem is None:
+            return
+        if left:
             time.sleep(retry_delay)
+    raise FetchError(f'the connection broke off {TRIES} times ({problem})')
+
+
+def _try_once(url, part, progress, stall_timeout):
+    """Return None when the file is whole, or why the connection ended before."""
+    try:
+        _download_once(url, part, progress, stall_timeout)
+    except _InterruptedError as error:
+        return error
+    return None
 
 
 def _download_once(url, part, progress, stall_timeout):
@@ -78,7 +88,7 @@ def _download_once(url, part, progress, stall_timeout):
             _forget(part)  # and begin anew: the file changed, or there is no such range
             if not done:
                 raise FetchError(f'the server answered with HTTP {status}')
-            raise _Interrupted(f'HTTP {status} for the rest of the file')
+            raise _InterruptedError(f'HTTP {status} for the rest of the file')
         _check_size(part, done, total)
         with open(part, 'ab' if done else 'wb') as file:
             for data in messages:
@@ -94,7 +104,7 @@ def _download_once(url, part, progress, stall_timeout):
     if total is not None and done != total:
         if done > total:
             _forget(part)
-        raise _Interrupted(f'{done} of {total} bytes came')
+        raise _InterruptedError(f'{done} of {total} bytes came')
 
 
 def _check_size(part, done, total):
@@ -114,8 +124,8 @@ class _Transfer(threading.Thread):
 
     def __init__(self, url, headers, stall_timeout):
         super().__init__(daemon=True, name='fcn-seg-download')
-        self._request = urllib.request.Request(
-            url, headers={'User-Agent': 'fcn-seg', 'Accept-Encoding': 'identity', **headers})
+        self._url = url
+        self._headers = {'User-Agent': 'fcn-seg', 'Accept-Encoding': 'identity', **headers}
         self._stall_timeout = stall_timeout
         self._queue = queue.Queue(maxsize=16)
         self._stopped = threading.Event()
@@ -127,7 +137,7 @@ class _Transfer(threading.Thread):
 
         :param tick: called while waiting.
         :raises FetchError: when the server cannot be reached, refuses or stalls.
-        :raises _Interrupted: when the connection breaks in the body.
+        :raises _InterruptedError: when the connection breaks in the body.
         """
         since, received = time.monotonic(), 0
         while True:
@@ -159,13 +169,14 @@ class _Transfer(threading.Thread):
         try:
             # Longer than the watcher waits, so that it is the one to give up.
             timeout = 2 * self._stall_timeout + 1
-            with _opener().open(self._request, timeout=timeout) as response:
+            request = urllib.request.Request(self._url, headers=self._headers)
+            with _opener().open(request, timeout=timeout) as response:
                 self._put('start', (response.status, response.headers))
                 started = True
                 while data := response.read1(_CHUNK):
                     self._put('data', data)
             self._put('end', None)
-        except _Stopped:
+        except _StoppedError:
             pass
         except Exception as error:  # whatever it was, the caller's thread must hear of it
             self._put_error(error, started)
@@ -174,27 +185,24 @@ class _Transfer(threading.Thread):
         if isinstance(error, urllib.error.HTTPError) and error.code == 416:
             value, kind = (416, error.headers), 'start'
         elif started:
-            value, kind = _Interrupted(_reason(error)), 'error'
+            value, kind = _InterruptedError(_reason(error)), 'error'
         else:
             value, kind = FetchError(_reason(error)), 'error'
-        try:
+        with suppress(_StoppedError):
             self._put(kind, value)
-        except _Stopped:
-            pass
 
     def _put(self, kind, value):
         while not self._stopped.is_set():
-            try:
-                return self._queue.put((kind, value), timeout=_TICK)
-            except queue.Full:
-                continue
-        raise _Stopped
+            with suppress(queue.Full):
+                self._queue.put((kind, value), timeout=_TICK)
+                return
+        raise _StoppedError
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, request, body, code, message, headers, url):
-        if not url.lower().startswith('https://' if request.type == 'https'
-                              else ('http://', 'https://')):
+        allowed = ('https',) if request.type == 'https' else ('http', 'https')
+        if urlsplit(url).scheme not in allowed:
             raise FetchError(f'the server redirects to {url[:80]}, which is not allowed')
         return super().redirect_request(request, body, code, message, headers, url)
 

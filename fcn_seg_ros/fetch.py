@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import json
 import os
-from pathlib import Path
 import shutil
 import time
 from urllib.parse import urlsplit
@@ -118,7 +117,7 @@ class _Job:
         raise FetchError(f'cannot fetch {self.network.name}: {"; ".join(problems)}')
 
     def _install(self, url, part):
-        """Check a complete archive and put its contents into place; the archive goes either way."""
+        """Check a complete archive and put its contents into place; it is deleted either way."""
         staging = self.work / 'unpacked'
         shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
         try:

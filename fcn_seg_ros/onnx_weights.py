@@ -57,12 +57,12 @@ def _with_copies(graph):
     tensors = dict(graph.tensors)
     for node in graph.nodes:
         if node.op == 'Identity' and len(node.inputs) == 1 and node.inputs[0] in tensors:
-            tensors.update({name: tensors[node.inputs[0]] for name in node.outputs})
+            tensors.update(dict.fromkeys(node.outputs, tensors[node.inputs[0]]))
     return tensors
 
 
 def _count_classes(graph):
-    """Return C, told by the head's last layer: C x 128 x 1 x 1 (layer3 has a 256 x 128 x 1 x 1)."""
+    """Return C of the head's last layer, C x 128 x 1 x 1; layer3 has one, too, with 256."""
     for tensor in graph.tensors.values():
         if len(tensor.shape) == 4 and tensor.shape[1:] == (128, 1, 1) and tensor.shape[0] < 256:
             return max(tensor.shape[0], 1)
@@ -123,9 +123,9 @@ class _Walk:
             if node.op in self._passed and inputs and node.outputs:
                 self._source[node.outputs[0]] = inputs[0]
             elif node.op not in _HELPERS:
-                node = Node(node.op, inputs, node.outputs, node.attributes)
+                resolved = Node(node.op, inputs, node.outputs, node.attributes)
                 for name in dict.fromkeys(inputs):
-                    self._users.setdefault(name, []).append(node)
+                    self._users.setdefault(name, []).append(resolved)
 
     def state(self):
         """Return the arrays by state_dict name, when the whole graph is the network."""

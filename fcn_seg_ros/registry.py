@@ -288,5 +288,5 @@ def _weights_in(folder):
             return (preferred or files)[0]
         if files:
             raise RegistryError(
-                f"{folder} has several {suffix} files: name the one to use model{suffix}")
+                f'{folder} has several {suffix} files: name the one to use model{suffix}')
     return None

@@ -6,9 +6,8 @@ import tarfile
 import tempfile
 import warnings
 
-import torch
-
 from fcn_seg_ros.model import FCNResNet18
+import torch
 
 torch.set_num_threads(1)  # the pictures are tiny: threads would only wait for each other
 

@@ -1,11 +1,10 @@
 """Class sets: the shipped ones, and what a user's may look like."""
 
-import numpy as np
-import pytest
-
 from fcn_seg_ros.classes import ClassSet, MAX_COST, palette_color, read_colors, ROLES
 from fcn_seg_ros.errors import RegistryError
 from fcn_seg_ros.paths import share_dir
+import numpy as np
+import pytest
 
 SETS = {'cityscapes': 21, 'deepscene': 5, 'mhp': 21, 'voc': 21, 'sun': 21, 'street': 11}
 

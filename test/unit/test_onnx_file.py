@@ -2,13 +2,12 @@
 
 import random
 
+from fcn_seg_ros.errors import WeightsError
+from fcn_seg_ros.onnx_file import MAX_FIELDS, read_graph
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
 import pytest
-
-from fcn_seg_ros.errors import WeightsError
-from fcn_seg_ros.onnx_file import MAX_FIELDS, read_graph
 
 
 def save(nodes=(), tensors=(), inputs=('x',), outputs=('y',), **fields):

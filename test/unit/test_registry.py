@@ -1,10 +1,9 @@
 """The registry: published, bundled and the user's own networks."""
 
-import pytest
-
 from fcn_seg_ros import model
 from fcn_seg_ros.errors import RegistryError
 from fcn_seg_ros.registry import DECODERS, IMAGENET_MEAN, IMAGENET_STD, Registry
+import pytest
 
 PUBLISHED = {
     'fcn-resnet18-cityscapes-512x256': (21, 512, 256, 0.833),
@@ -99,7 +98,7 @@ def test_decoders_are_those_of_the_model():
 
 
 def test_own_network(models):
-    registry = models({'park/network.yaml': '''
+    registry = models({'park/network.yaml': """
 name: park_small
 aliases: [park]
 classes:
@@ -112,7 +111,7 @@ accuracy: 0.5
 mean_iou: 0.25
 mean: [0.5, 0.5, 0.5]
 std: [1, 1, 1]
-'''})
+"""})
     for name in ('park_small', 'park-small', 'park'):
         network = registry.get(name)
         assert network.name == 'park_small'

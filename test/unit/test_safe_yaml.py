@@ -1,9 +1,8 @@
 """YAML that is malformed or made to hurt."""
 
-import pytest
-
 from fcn_seg_ros.errors import RegistryError
 from fcn_seg_ros.safe_yaml import load_yaml, MAX_BYTES, MAX_DEPTH
+import pytest
 
 
 def read(tmp_path, data):

@@ -9,6 +9,11 @@ import random
 import struct
 import zipfile
 
+from fcn_seg_ros import weights as weights_module
+from fcn_seg_ros.errors import WeightsError
+from fcn_seg_ros.onnx_weights import read_onnx
+from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.weights import load_network
 import numpy as np
 import onnx as onnx_package
 import onnxruntime
@@ -16,12 +21,6 @@ import published
 import pytest
 from safetensors.torch import save as save_safetensors
 import torch
-
-from fcn_seg_ros import weights as weights_module
-from fcn_seg_ros.errors import WeightsError
-from fcn_seg_ros.onnx_weights import read_onnx
-from fcn_seg_ros.registry import Registry
-from fcn_seg_ros.weights import load_network
 
 
 @pytest.fixture(scope='module')
