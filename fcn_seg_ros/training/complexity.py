@@ -1,0 +1,33 @@
+"""How much a network computes: multiply-accumulates and parameters."""
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..model import FCNResNet18
+
+
+def count_macs(num_classes, decoder, size):
+    """
+    Return the multiply-accumulates of one picture through the network.
+
+    Convolutions are counted, as the papers do; interpolating the scores is not part of
+    the network.  PyTorch's counter counts two operations for each.
+
+    :param num_classes: number of classes C.
+    :param decoder: a key of ``model.DECODERS``.
+    :param size: (height, width) of the input.
+    """
+    # On the meta device shapes are computed, not values: this takes milliseconds.
+    with torch.device('meta'):
+        model = FCNResNet18(num_classes, decoder).eval()
+        picture = torch.empty(1, 3, *size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(picture)
+    return counter.get_total_flops() // 2
+
+
+def count_parameters(num_classes, decoder):
+    """Return the number of weights that training changes."""
+    with torch.device('meta'):
+        model = FCNResNet18(num_classes, decoder)
+    return sum(p.numel() for p in model.parameters())

@@ -1,0 +1,151 @@
+"""Measure a network on a data set: any network of the registry, any data set known here."""
+
+import numpy as np
+import torch
+
+from ..errors import TrainingError
+from ..postprocess import classify
+from ..preprocess import Preprocessor
+from .metrics import BoundaryScore, CalibrationError, ConfusionMatrix
+
+SCORES = ('interpolated', 'grid')
+"""How masks are made: from interpolated scores, or the winner of the nearest grid cell."""
+
+HEADS = ('main', 'stride32')
+
+
+def match_classes(network_classes, data_classes):
+    """
+    Match two class sets by their labels, letter case and punctuation aside.
+
+    :param network_classes: ``ClassSet`` of the network, ids that it predicts.
+    :param data_classes: ``ClassSet`` of the labels.
+    :returns: uint8 array of 256: id of the data set's class for each id of the network; the
+        number of classes of the data set where it has no such class.
+    :raises TrainingError: when the network lacks a class of the data set.
+    """
+    ids = {_plain(label): index for index, label in enumerate(data_classes.labels)}
+    known = {_plain(label) for label in network_classes.labels}
+    missing = [label for label in data_classes.labels if _plain(label) not in known]
+    if missing:
+        raise TrainingError(
+            f'the network cannot predict {len(missing)} of the {len(data_classes)} classes of '
+            f'the data set: {", ".join(missing)}; it has {", ".join(network_classes.labels)}')
+    table = np.full(256, len(data_classes), np.uint8)
+    table[:len(network_classes)] = [ids.get(_plain(label), len(data_classes))
+                                    for label in network_classes.labels]
+    return table
+
+
+def _plain(label):
+    return ''.join(c if c.isalnum() else '_' for c in label.casefold())
+
+
+class Evaluation:
+    """
+    The scores of one pass over a data set.
+
+    :param classes: ``ClassSet`` of the data set.
+    :param thorough: also measure boundaries and calibration, which takes longer.
+    """
+
+    def __init__(self, classes, thorough=True):
+        self.classes = classes
+        self.confusion = ConfusionMatrix(len(classes))
+        self.boundary = BoundaryScore(len(classes)) if thorough else None
+        self.calibration = CalibrationError() if thorough else None
+
+    def update(self, predicted, confidence, labels):
+        """Add one picture: uint8 arrays H x W; ids are the data set's."""
+        self.confusion.update(predicted, labels)
+        if self.boundary:
+            self.boundary.update(predicted, labels)
+            self.calibration.update(confidence, predicted, labels)
+
+    def summary(self):
+        """Return {score name: value}."""
+        result = {'accuracy': self.confusion.accuracy,
+                  'class_accuracy': self.confusion.mean_class_accuracy,
+                  'mean_iou': self.confusion.mean_iou}
+        if self.boundary:
+            result.update(boundary_f=self.boundary.mean,
+                          calibration_error=self.calibration.value)
+        return result
+
+
+class Predictor:
+    """
+    Masks of a model, made the way the node makes them.
+
+    :param model: :class:`FCNResNet18`.
+    :param classes: its ``ClassSet``; a class labelled void is never predicted.
+    :param size: (height, width) of the input.
+    :param mean: of R, G, B, as in ``registry.Network``.
+    :param std: likewise.
+    :param device: torch device.
+    :param scores: one of :data:`SCORES`.
+    :param head: one of :data:`HEADS`; 'stride32' is the head that the published networks have.
+    """
+
+    def __init__(self, model, classes, size, mean, std, device='cpu', *,
+                 scores='interpolated', head='main'):
+        self.model = model.to(device=device, memory_format=torch.channels_last)
+        self.nearest, self.head = scores == 'grid', head
+        self.preprocess = Preprocessor(size, mean, std, device)
+        kept = [i for i, label in enumerate(classes.labels) if label.casefold() != 'void']
+        self.kept = torch.tensor(kept, device=device)
+
+    @torch.inference_mode()
+    def __call__(self, images, sizes):
+        """
+        Return (class ids, confidence) of some pictures.
+
+        :param images: uint8 arrays H x W x 3, RGB.
+        :param sizes: (height, width) of each mask.
+        """
+        batch = self.preprocess(images)
+        was_training = self.model.training
+        self.model.eval()
+        scores = self.model.forward_all(batch)[0 if self.head == 'main' else 1]
+        self.model.train(was_training)
+        masks = [classify(s, size, self.kept, nearest=self.nearest)
+                 for s, size in zip(scores.float(), sizes)]
+        return [(ids.cpu().numpy(), confidence.cpu().numpy()) for ids, confidence in masks]
+
+
+def evaluate(predictor, network_classes, dataset, *, thorough=True, change=None, batch=1,
+             indices=None):
+    """
+    Run a network over a data set.
+
+    :param predictor: :class:`Predictor`.
+    :param network_classes: ``ClassSet`` of the network.
+    :param dataset: items (uint8 tensor 3 x H x W, uint8 tensor H x W), ``classes``.
+    :param thorough: see :class:`Evaluation`.
+    :param change: function (rgb, seed) applied to each picture, or None.
+    :param batch: pictures at a time.
+    :param indices: items to use, e.g. wrapped in a progress bar; all by default.
+    :returns: :class:`Evaluation`.
+    :raises TrainingError: when the classes do not match.
+    """
+    table = match_classes(network_classes, dataset.classes)
+    result = Evaluation(dataset.classes, thorough)
+    pending = []
+
+    def flush():
+        images, labels = zip(*pending)
+        masks = predictor(images, [mask.shape for mask in labels])
+        for (ids, confidence), truth in zip(masks, labels):
+            result.update(table[ids], confidence, truth)
+        pending.clear()
+
+    for index in range(len(dataset)) if indices is None else indices:
+        image, labels = dataset[index]
+        image = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+        pending.append((change(image, index) if change else image, labels.numpy()))
+        if len(pending) == batch:
+            flush()
+    if pending:
+        flush()
+    return result
+

@@ -1,0 +1,25 @@
+"""A network of the registry with its weights, as a model."""
+
+from ..errors import WeightsError
+from ..registry import Registry
+from ..weights import load_network
+
+
+def load_installed(name, weights='', models_dir=''):
+    """
+    Load a network by name.
+
+    :param name: as in :meth:`registry.Registry.get`.
+    :param weights: file to use instead of the registry's.
+    :param models_dir: folder of the user's models.
+    :returns: (``Network``, :class:`FCNResNet18` in eval mode, ``ClassSet``, path of the weights).
+    :raises FcnSegError: when the network or its weights can't be had.
+    """
+    registry = Registry.load(models_dir)
+    network = registry.get(name)
+    path = weights or registry.find_weights(network)
+    if not path:
+        raise WeightsError(f"network '{network.name}' is not installed: run "
+                           f"'fcn-seg fetch {network.name}' or give --weights")
+    model, classes = load_network(network, path)
+    return network, model, classes, path
