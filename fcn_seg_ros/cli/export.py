@@ -1,0 +1,41 @@
+"""``fcn-seg export``: a network as ONNX for other programs."""
+
+from .network_options import DEFAULT_NETWORK
+from .sizes import size_argument
+
+
+def add_parser(commands):
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        'export', help='write a network as ONNX',
+        description='Write fcn_resnet18.onnx, classes.txt, colors.txt and network.yaml, checked '
+                    'against PyTorch. With --head stride32 the file has the form of the '
+                    'published networks, which jetson-inference takes.')
+    parser.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
+                        help='name of a network, or path of a network.yaml')
+    parser.add_argument('--weights', default='', metavar='FILE',
+                        help="other weights than the registry's")
+    parser.add_argument('--models-dir', default='', metavar='DIR', help='folder of your models')
+    parser.add_argument('--output', required=True, metavar='DIR', help='folder to write into')
+    parser.add_argument('--head', default='main', choices=('main', 'stride32'),
+                        help='which scores to export (default: %(default)s)')
+    parser.add_argument('--name', default='', help="name in network.yaml (default: the network's)")
+    parser.add_argument('--size', type=size_argument, metavar='WxH', help='input size, pixels')
+    parser.add_argument('--opset', type=int, metavar='N', help='ONNX operator set (default: 11)')
+    parser.add_argument('--dynamic-batch', action='store_true',
+                        help='leave the number of pictures open')
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    """Export; print the file's path."""
+    from ..training.export import export_onnx, OPSET, published_head
+    from ..training.installed import load_installed
+    network, model, classes, _ = load_installed(args.network, args.weights, args.models_dir)
+    if args.head == 'stride32':
+        model = published_head(model)
+    path = export_onnx(
+        model, args.output, name=args.name or network.name, classes=classes,
+        size=args.size or (network.width, network.height), opset=args.opset or OPSET,
+        dynamic_batch=args.dynamic_batch, mean=network.mean, std=network.std)
+    print(path)
