@@ -1,0 +1,50 @@
+"""``fcn-seg train``: train a network by a recipe."""
+
+import logging
+from pathlib import Path
+
+from ..paths import share_dir
+
+
+def add_parser(commands):
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        'train', help='train a network by a recipe',
+        description='Train a network by a recipe (see docs/training.md). The folders best/ and '
+                    'last/ of the output can be dropped into the models folder and used by '
+                    'name. Start it with torchrun to use several devices.')
+    parser.add_argument('recipe', help='YAML file, or the name of one in config/recipes')
+    parser.add_argument('--output', required=True, metavar='DIR', help='folder of the run')
+    parser.add_argument('--root', default='', metavar='DIR',
+                        help="folder of the data set, where the recipe doesn't say it")
+    parser.add_argument('--set', action='append', default=[], metavar='SECTION.KEY=VALUE',
+                        dest='overrides', help='change a value of the recipe; may be repeated')
+    parser.add_argument('--resume', action='store_true',
+                        help="go on from the output folder's checkpoint, if there is one")
+    parser.add_argument('--device', default='auto', choices=('auto', 'cpu', 'cuda'))
+    parser.add_argument('--quiet', action='store_true', help='no progress bars')
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    """Train; print the validation scores."""
+    from ..training.recipe import load_recipe
+    from ..training.trainer import Trainer
+    if not args.quiet:
+        logging.basicConfig(level=logging.INFO, format='%(message)s')
+    overrides = list(args.overrides)
+    path = find_recipe(args.recipe)
+    if args.root:
+        overrides += [f'data.{part}.root={args.root!r}' for part in ('train', 'val')]
+    trainer = Trainer(load_recipe(path, overrides), args.output, resume=args.resume,
+                      device=args.device, progress=not args.quiet)
+    scores = trainer.run()
+    if trainer.processes.is_main:
+        print(', '.join(f'{name} {value:.4f}' for name, value in scores.items()))
+
+
+def find_recipe(name):
+    """Return the path of a recipe: a file, or one of ``config/recipes`` by its name."""
+    path = Path(name)
+    bundled = share_dir() / 'config' / 'recipes' / f'{name}.yaml'
+    return bundled if not path.exists() and bundled.is_file() else path

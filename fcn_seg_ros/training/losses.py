@@ -1,0 +1,92 @@
+"""The training loss: weighted cross-entropy on interpolated scores, with an auxiliary head."""
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+from ..model import interpolate_scores
+from .datasets import IGNORE
+
+AUXILIARY_STRIDE = 4
+"""The stride-32 head is so coarse that a loss at every fourth pixel teaches it the same."""
+
+
+def class_frequencies(dataset, num_classes):
+    """
+    Return each class's share of the labelled pixels, float tensor C.
+
+    :param dataset: items (picture, labels).
+    """
+    counts = torch.zeros(256, dtype=torch.long)
+    for index in range(len(dataset)):
+        counts += torch.bincount(dataset[index][1].flatten(), minlength=256)
+    counts = counts[:num_classes].double()
+    return (counts / counts.sum().clamp(min=1)).float()
+
+
+def log_class_weights(frequencies):
+    """
+    Return weights 1 / log(1.1 + p), scaled so that the mean weight of a pixel is 1.
+
+    After ENet's bounded weighting (A. Paszke et al., 2016), with 1.1 for its 1.02: a class
+    is weighed up by at most 4 times what one that fills the picture gets.
+
+    :param frequencies: shares p of the pixels, float tensor C.
+    """
+    weights = 1 / torch.log(1.1 + frequencies)
+    return weights / (weights * frequencies).sum()
+
+
+class SegmentationLoss(nn.Module):
+    """
+    Cross-entropy of the decoder's scores plus ``auxiliary`` times that of the stride-32 head's.
+
+    :param class_weights: float tensor C or None.
+    :param label_smoothing: as in :func:`torch.nn.functional.cross_entropy`.
+    :param auxiliary: weight of the stride-32 head's loss.
+    :param ohem: share of the labelled pixels, those of the highest loss, that counts
+        (online hard example mining, A. Shrivastava et al., CVPR 2016); 0 = all.
+    """
+
+    def __init__(self, class_weights=None, label_smoothing=0.0, auxiliary=0.4, ohem=0.0):
+        super().__init__()
+        self.register_buffer('class_weights', class_weights, persistent=False)
+        self.label_smoothing, self.auxiliary, self.ohem = label_smoothing, auxiliary, ohem
+
+    def forward(self, scores, scores32, labels):
+        """
+        Return the loss, a scalar.
+
+        :param scores: float tensor N x C x h x w.
+        :param scores32: the stride-32 head's; the same tensor if there is no other head.
+        :param labels: uint8 or int64 tensor N x H x W.
+        """
+        labels = labels.long()
+        # Contiguous scores interpolate and their gradient scatters twice as fast on the CPU.
+        full = interpolate_scores(scores.float().contiguous(), labels.shape[-2:])
+        loss = self._cross_entropy(full, labels, self.ohem)
+        if scores32 is not scores and self.auxiliary:
+            s = AUXILIARY_STRIDE
+            coarse = labels[:, s // 2::s, s // 2::s]
+            small = interpolate_scores(scores32.float().contiguous(), coarse.shape[-2:])
+            loss = loss + self.auxiliary * self._cross_entropy(small, coarse, 0.0)
+        return loss
+
+    def _cross_entropy(self, scores, labels, ohem):
+        options = {'weight': self.class_weights, 'ignore_index': IGNORE,
+                   'label_smoothing': self.label_smoothing}
+        if not ohem:
+            # A batch with no labelled pixel has no mean: count it as zero, not NaN.
+            total = F.cross_entropy(scores, labels, reduction='sum', **options)
+            return total / self._pixels(labels)
+        losses = F.cross_entropy(scores, labels, reduction='none', **options).flatten()
+        valid = losses[labels.flatten() != IGNORE]
+        return valid.topk(max(1, round(ohem * len(valid)))).values.mean() if len(valid) \
+            else losses.sum()
+
+    def _pixels(self, labels):
+        """Return the weighted number of labelled pixels, at least 1."""
+        valid = labels != IGNORE
+        if self.class_weights is None:
+            return valid.sum().clamp(min=1)
+        return self.class_weights[labels[valid]].sum().clamp(min=1)

@@ -1,0 +1,249 @@
+"""
+Augmentation: torchvision v2 transforms on uint8 pictures and label masks.
+
+All randomness comes from torch's global generator, which the training set seeds
+anew for every item (see ``loader``), so an item depends on nothing but its key.
+Everything stays uint8 and the crop is taken first: together the transforms must cost
+little beside a training step on the CPU.
+"""
+
+import math
+
+import cv2
+import torch
+import torch.nn.functional as F
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from .datasets import IGNORE
+
+PADDING = (124, 116, 104)
+"""Colour beyond the picture's edge: ImageNet's mean, zero for the network."""
+
+
+def uniform(low, high):
+    """Return a float drawn evenly from ``low``..``high``."""
+    return low + (high - low) * torch.rand(()).item()
+
+
+def chance(probability):
+    """Return True with this probability."""
+    return torch.rand(()).item() < probability
+
+
+class RandomScaledCrop(v2.Transform):
+    """
+    Cut a window of random scale and place, and resize it to the crop's size.
+
+    The scale is drawn log-evenly and is relative to the network's input: at 1.0 the
+    objects have the size they have when the whole picture is stretched to ``size``.
+    Where the window reaches beyond the picture, it is padded with :data:`PADDING`
+    and :data:`IGNORE`.
+
+    :param size: (width, height) of the network's input.
+    :param crop: (width, height) of the result.
+    :param scale: (lowest, highest) scale.
+    :param aspect: the width's scale differs by a factor of at most e^aspect.
+    :param max_ratio: windows of which one class covers more than this share are drawn
+        again, up to ten times (as in MMSegmentation's ``cat_max_ratio``).
+    :param focus: probability to centre the window on a pixel of a class that is
+        drawn evenly from those in the picture, so that rare classes are seen more often.
+    """
+
+    def __init__(self, size, crop, scale=(1.0, 1.0), aspect=0.0, max_ratio=1.0, focus=0.0):
+        super().__init__()
+        self.size, self.crop, self.scale = size, crop, scale
+        self.aspect, self.max_ratio, self.focus = aspect, max_ratio, focus
+
+    def make_params(self, flat_inputs):
+        """Draw the window: top, left, height and width in the picture's pixels."""
+        mask = next(x for x in flat_inputs if isinstance(x, tv_tensors.Mask))
+        rows, columns = mask.shape[-2:]
+        scale = math.exp(uniform(math.log(self.scale[0]), math.log(self.scale[1])))
+        stretch = math.exp(uniform(-self.aspect, self.aspect))
+        width = max(1, round(columns * self.crop[0] / (self.size[0] * scale * stretch)))
+        height = max(1, round(rows * self.crop[1] / (self.size[1] * scale)))
+        for _ in range(10):
+            top, left = self._place(mask, height, width)
+            if self.max_ratio >= 1 or _largest_share(mask, top, left, height, width) \
+                    <= self.max_ratio:
+                break
+        return {'top': top, 'left': left, 'height': height, 'width': width}
+
+    def _place(self, mask, height, width):
+        rows, columns = mask.shape[-2:]
+        center = _random_class_pixel(mask) if chance(self.focus) else None
+        if center is not None:
+            spots = center[0] - height // 2, center[1] - width // 2
+        else:
+            spots = [round(uniform(min(0, n), max(0, n))) for n in (rows - height, columns - width)]
+        return tuple(min(max(spot, min(0, n)), max(0, n))
+                     for spot, n in zip(spots, (rows - height, columns - width)))
+
+    def transform(self, inpt, params):
+        """Cut, resize and pad one picture or mask."""
+        is_mask = isinstance(inpt, tv_tensors.Mask)
+        rows, columns = inpt.shape[-2:]
+        top, left, height, width = (params[k] for k in ('top', 'left', 'height', 'width'))
+        y0, y1 = max(top, 0), min(top + height, rows)
+        x0, x1 = max(left, 0), min(left + width, columns)
+        out_w, out_h = self.crop
+        # Where the visible part of the window lies in the result.
+        v0, v1 = round((y0 - top) * out_h / height), round((y1 - top) * out_h / height)
+        u0, u1 = round((x0 - left) * out_w / width), round((x1 - left) * out_w / width)
+        part = inpt[..., y0:y1, x0:x1]
+        if is_mask:
+            part = F.interpolate(part[None, None], (v1 - v0, u1 - u0), mode='nearest-exact')[0, 0]
+        else:
+            part = v2.functional.resize_image(part, [v1 - v0, u1 - u0], antialias=True)
+        if (v1 - v0, u1 - u0) != (out_h, out_w):
+            if is_mask:
+                whole = part.new_full((out_h, out_w), IGNORE)
+            else:
+                whole = part.new_tensor(PADDING).view(3, 1, 1).repeat(1, out_h, out_w)
+            whole[..., v0:v1, u0:u1] = part
+            part = whole
+        return tv_tensors.wrap(part, like=inpt)
+
+
+def _largest_share(mask, top, left, height, width):
+    """Return the share of the window's most frequent class, from every fourth pixel."""
+    part = mask[max(top, 0):top + height:4, max(left, 0):left + width:4]
+    counts = torch.bincount(part.flatten(), minlength=256)[:IGNORE]
+    return counts.max().item() / max(1, counts.sum().item())
+
+
+def _random_class_pixel(mask):
+    """Return (row, column) of a pixel of an evenly drawn class, from every fourth pixel."""
+    coarse = mask[::4, ::4]
+    classes = torch.bincount(coarse.flatten(), minlength=256)[:IGNORE].nonzero()[:, 0]
+    if not len(classes):
+        return None
+    wanted = classes[torch.randint(len(classes), ())]
+    places = (coarse == wanted).nonzero()
+    row, column = places[torch.randint(len(places), ())].tolist()
+    return 4 * row, 4 * column
+
+
+class ColorAffine(v2.Transform):
+    """
+    Change brightness, contrast, saturation, hue, white balance and gamma in one pass.
+
+    All but gamma are linear in RGB, so they are multiplied into one 3 x 4 matrix: much
+    cheaper than one pass each.  Contrast pivots about middle grey; hue turns the
+    chroma plane of YIQ.
+
+    :param brightness: gain within 1 -/+ this.
+    :param contrast: gain within 1 -/+ this.
+    :param saturation: gain within 1 -/+ this.
+    :param hue: turn within -/+ this, 1.0 = full circle.
+    :param balance: gain of each channel within 1 -/+ this.
+    :param gamma: exponent within e^(-/+ this).
+    :param grey: probability of no colour at all.
+    """
+
+    _transformed_types = (tv_tensors.Image,)
+    _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213],
+                         [0.2115, -0.5227, 0.3112]])
+
+    def __init__(self, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0, balance=0.0,
+                 gamma=0.0, grey=0.0):
+        super().__init__()
+        self.brightness, self.contrast, self.saturation = brightness, contrast, saturation
+        self.hue, self.balance, self.gamma, self.grey = hue, balance, gamma, grey
+
+    def make_params(self, flat_inputs):
+        """Draw the matrix (3 x 4, for values 0..1) and the exponent."""
+        saturation = 0.0 if chance(self.grey) else uniform(
+            1 - self.saturation, 1 + self.saturation)
+        turn = 2 * math.pi * uniform(-self.hue, self.hue)
+        c, s = saturation * math.cos(turn), saturation * math.sin(turn)
+        chroma = torch.tensor([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+        gains = torch.tensor([uniform(1 - self.balance, 1 + self.balance) for _ in range(3)])
+        contrast = uniform(1 - self.contrast, 1 + self.contrast)
+        gain = uniform(1 - self.brightness, 1 + self.brightness) * contrast
+        matrix = gain * torch.linalg.inv(self._YIQ) @ chroma @ self._YIQ @ torch.diag(gains)
+        offset = torch.full((3, 1), 0.5 * (1 - contrast))
+        return {'matrix': torch.cat([matrix, offset], 1),
+                'gamma': math.exp(uniform(-self.gamma, self.gamma))}
+
+    def transform(self, inpt, params):
+        """Apply the matrix, then the exponent, to a uint8 picture."""
+        matrix = params['matrix']
+        pixels = torch.addmm(255 * matrix[:, 3:], matrix[:, :3], inpt.flatten(1).float())
+        pixels.clamp_(0, 255)
+        if self.gamma:
+            table = (255 * torch.linspace(0, 1, 256).pow(params['gamma'])).round()
+            pixels = table[pixels.to(torch.int32)]
+        return tv_tensors.wrap(pixels.to(torch.uint8).view(inpt.shape), like=inpt)
+
+
+class Noise(v2.Transform):
+    """Add Gaussian noise, one sigma per picture, drawn from ``sigma`` (grey levels 0..255)."""
+
+    _transformed_types = (tv_tensors.Image,)
+
+    def __init__(self, sigma):
+        super().__init__()
+        self.sigma = sigma
+
+    def transform(self, inpt, params):
+        """Add the noise to a uint8 picture."""
+        noisy = inpt.float() + torch.randn(inpt.shape) * uniform(*self.sigma)
+        return tv_tensors.wrap(noisy.clamp_(0, 255).to(torch.uint8), like=inpt)
+
+
+class Jpeg(v2.Transform):
+    """Compress as JPEG, at a quality drawn from ``quality`` (lowest, highest; 1..100)."""
+
+    _transformed_types = (tv_tensors.Image,)
+
+    def __init__(self, quality):
+        super().__init__()
+        self.quality = quality
+
+    def transform(self, inpt, params):
+        """Compress and decompress a uint8 picture."""
+        low, high = self.quality
+        quality = torch.randint(low, high + 1, ()).item()
+        bgr = inpt.permute(1, 2, 0).numpy()[..., ::-1]
+        _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        rgb = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].copy()
+        return tv_tensors.wrap(torch.from_numpy(rgb).permute(2, 0, 1), like=inpt)
+
+
+def training_transforms(recipe):
+    """
+    Return the transforms of a training recipe.
+
+    :param recipe: :class:`recipe.Recipe`.
+    :returns: callable on (Image, Mask).
+    """
+    a = recipe.augment
+    steps = [RandomScaledCrop(recipe.size, recipe.crop, a.scale, a.aspect, a.max_ratio, a.focus)]
+    if a.flip:
+        steps.append(v2.RandomHorizontalFlip(a.flip))
+    steps.append(ColorAffine(a.brightness, a.contrast, a.saturation, a.hue, a.balance, a.gamma,
+                             a.grey))
+    if a.blur:
+        steps.append(v2.RandomApply([v2.GaussianBlur(5, a.blur_sigma)], a.blur))
+    if a.noise:
+        steps.append(v2.RandomApply([Noise(a.noise_sigma)], a.noise))
+    if a.jpeg:
+        steps.append(v2.RandomApply([Jpeg(a.jpeg_quality)], a.jpeg))
+    return v2.Compose(steps)
+
+
+def mix_classes(image, labels, other_image, other_labels, pasted):
+    """
+    Paste the pixels of some classes of one picture onto another, in place (ClassMix-like).
+
+    :param image: uint8 tensor 3 x H x W, changed.
+    :param labels: uint8 tensor H x W, changed.
+    :param other_image: as ``image``, where the pixels come from.
+    :param other_labels: its labels.
+    :param pasted: class ids to paste.
+    """
+    here = torch.isin(other_labels, torch.tensor(pasted, dtype=torch.uint8))
+    image[:, here] = other_image[:, here]
+    labels[here] = other_labels[here]

@@ -1,0 +1,312 @@
+"""Training: resumed runs equal uninterrupted ones bit for bit, whatever interrupts them."""
+
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+
+from fcn_seg_ros.errors import FcnSegError, TrainingError
+from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.training import checkpoint
+from fcn_seg_ros.training.loader import EpochBatches, TrainingSet
+from fcn_seg_ros.training.optimization import learning_rate
+from fcn_seg_ros.training.recipe import load_recipe, parse_recipe
+from fcn_seg_ros.training.trainer import Trainer
+from fcn_seg_ros.weights import load_network
+import numpy as np
+from PIL import Image
+import pytest
+import torch
+import yaml
+
+LABELS = ('floor', 'wall', 'box')
+
+SCRIPT = '''
+import argparse
+from fcn_seg_ros.cli import train
+parser = argparse.ArgumentParser()
+train.add_parser(parser.add_subparsers())
+args = parser.parse_args()
+args.run(args)
+'''
+
+
+@pytest.fixture(scope='module', autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Return a folder data set: coloured blocks, 7 pictures to train and 2 to validate."""
+    root = tmp_path_factory.mktemp('data')
+    (root / 'classes.txt').write_text('\n'.join(LABELS))
+    rng = np.random.default_rng(0)
+    colors = np.array([(60, 60, 60), (200, 200, 180), (200, 30, 30)])
+    for split, count in (('train', 7), ('val', 2)):
+        for kind in ('images', 'labels'):
+            (root / split / kind).mkdir(parents=True)
+        for i in range(count):
+            labels = np.kron(rng.integers(0, 3, (4, 4)), np.ones((16, 16), int))
+            image = np.clip(colors[labels] + rng.normal(0, 10, (64, 64, 3)), 0, 255)
+            Image.fromarray(image.astype(np.uint8)).save(root / split / 'images' / f'{i}.png')
+            Image.fromarray(labels.astype(np.uint8)).save(root / split / 'labels' / f'{i}.png')
+    return root
+
+
+def plain_recipe(root, **run):
+    source = {'name': 'folder', 'root': str(root)}
+    return {
+        'name': 'tiny', 'data': {'train': dict(source), 'val': dict(source)},
+        'network': {'decoder': 'fcn8s', 'size': [64, 64], 'crop': [64, 32]},
+        'augment': {'scale': [0.6, 1.2], 'brightness': 0.3, 'blur': 0.3, 'noise': 0.3,
+                    'jpeg': 0.3, 'mix': 0.5, 'mix_labels': ['box'], 'focus': 0.3},
+        'loss': {'class_weights': 'log', 'label_smoothing': 0.05},
+        'optimizer': {'rate': 0.002, 'ema': 0.9},
+        'run': {'epochs': 2, 'batch': 2, 'seed': 3, 'threads': 1, **run}}
+
+
+def train(data, output, resume=False, **run):
+    recipe = parse_recipe(plain_recipe(data, **run))
+    trainer = Trainer(recipe, output, resume=resume, device='cpu', progress=False)
+    trainer.run()
+    return trainer
+
+
+def assert_same_state(one, two):
+    """Compare nested checkpoint states bit for bit."""
+    if isinstance(one, dict):
+        assert one.keys() == two.keys()
+        for key in one:
+            assert_same_state(one[key], two[key])
+    elif isinstance(one, list):
+        assert len(one) == len(two)
+        for a, b in zip(one, two):
+            assert_same_state(a, b)
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, two)
+    else:
+        assert one == two
+
+
+class Interruption(Exception):
+    """Stands for a crash."""
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(data, tmp_path_factory):
+    output = tmp_path_factory.mktemp('whole')
+    train(data, output)
+    return output
+
+
+@pytest.mark.parametrize('stop_after', [2, 5])
+def test_resumed_equals_uninterrupted(data, uninterrupted, tmp_path, monkeypatch, stop_after):
+    step = Trainer._train_step
+
+    def crash(self, *args):
+        if self.step == stop_after:
+            raise Interruption
+        return step(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, '_train_step', crash)
+        with pytest.raises(Interruption):
+            train(data, tmp_path, checkpoint_every=2)
+    torch.manual_seed(99)  # what is not restored would differ
+    train(data, tmp_path, resume=True)
+    one, two = (checkpoint.load_checkpoint(folder) for folder in (uninterrupted, tmp_path))
+    assert one['step'] == 6
+    assert_same_state(one, two)
+    for name in ('best', 'last'):
+        assert (tmp_path / name / 'model.safetensors').read_bytes() == \
+            (uninterrupted / name / 'model.safetensors').read_bytes()
+
+
+def test_workers_make_no_difference(data, uninterrupted, tmp_path):
+    train(data, tmp_path, workers=1)
+    one, two = (checkpoint.load_checkpoint(folder) for folder in (uninterrupted, tmp_path))
+    assert_same_state(one['model'], two['model'])
+
+
+def run_command(data, output, *options, launcher=(), **kwargs):
+    recipe = output.parent / f'{output.name}.yaml'
+    recipe.write_text(yaml.safe_dump(plain_recipe(data, checkpoint_every=2)))
+    script = output.parent / 'train.py'
+    script.write_text(SCRIPT)
+    command = [sys.executable, *launcher, str(script), 'train', str(recipe),
+               '--output', str(output), '--device', 'cpu', '--quiet', *options]
+    root = Path(__file__).parents[2]
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(root), *sys.path]),
+           'OMP_NUM_THREADS': '1'}
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, **kwargs)
+
+
+def test_killed_run_resumes_bit_exact(data, uninterrupted, tmp_path):
+    output = tmp_path / 'run'
+    process = run_command(data, output)
+    while not (output / checkpoint.PREVIOUS).exists():  # two checkpoints written
+        assert process.poll() is None, process.communicate()[1]
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    process = run_command(data, output, '--resume')
+    _, error = process.communicate()
+    assert process.returncode == 0, error
+    one, two = (checkpoint.load_checkpoint(folder) for folder in (uninterrupted, output))
+    del one['recipe'], two['recipe']  # checkpoint_every differs
+    assert_same_state(one, two)
+
+
+def test_two_processes_share_the_batch(data, uninterrupted, tmp_path):
+    output = tmp_path / 'run'
+    process = run_command(data, output, launcher=(
+        '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2'))
+    out, error = process.communicate()
+    assert process.returncode == 0, error
+    assert out.count('mean_iou') == 2  # mean_iou and best_mean_iou, said by one process
+    state = checkpoint.load_checkpoint(output)
+    assert state['step'] == 6 and len(state['random']) == 2
+    # Another batch-norm split, so other weights than one process gives; but close ones.
+    whole = checkpoint.load_checkpoint(uninterrupted)
+    difference = state['model']['backbone.conv1.weight'] - \
+        whole['model']['backbone.conv1.weight']
+    assert 0 < difference.abs().max() < 0.05
+
+
+def test_output_is_a_network_of_the_registry(uninterrupted, tmp_path):
+    (tmp_path / 'tiny').symlink_to(uninterrupted / 'best')
+    registry = Registry.load(tmp_path)
+    network = registry.get('tiny')
+    assert (network.width, network.height, network.decoder) == (64, 64, 'fcn8s')
+    assert network.classes.labels == LABELS and network.mean_iou is not None
+    model, classes = load_network(network, registry.find_weights(network))
+    average = checkpoint.load_checkpoint(uninterrupted)['average']
+    assert classes.labels == LABELS
+    last, _ = load_network(network, uninterrupted / 'last' / 'model.safetensors')
+    torch.testing.assert_close(last.state_dict()['skip8.4.bias'],
+                               average['skip8.4.bias'], atol=1e-3, rtol=1e-3)
+
+
+def test_refuses_to_overwrite_or_to_resume_another_recipe(data, uninterrupted):
+    with pytest.raises(TrainingError, match='holds a run already'):
+        train(data, uninterrupted)
+    with pytest.raises(TrainingError, match="'seed' of the recipe is 4, the run had 3"):
+        train(data, uninterrupted, resume=True, seed=4)
+
+
+def test_kill_in_mid_write_keeps_the_old_checkpoint(tmp_path):
+    code = ('import os, signal, torch\n'
+            'from fcn_seg_ros.training import checkpoint\n'
+            f'checkpoint.save_checkpoint({str(tmp_path)!r}, {{"step": 1}})\n'
+            'save = torch.save\n'
+            'def half(state, file):\n'
+            '    save(state, file); file.flush()\n'
+            '    os.truncate(file.fileno(), file.tell() // 2)\n'
+            '    os.kill(os.getpid(), signal.SIGKILL)\n'
+            'torch.save = half\n'
+            f'checkpoint.save_checkpoint({str(tmp_path)!r}, {{"step": 2}})\n')
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}
+    process = subprocess.run([sys.executable, '-c', code], env=env)
+    assert process.returncode == -signal.SIGKILL
+    assert checkpoint.load_checkpoint(tmp_path) == {'step': 1}
+
+
+def test_damaged_checkpoints(tmp_path):
+    assert checkpoint.load_checkpoint(tmp_path) is None
+    for step in (1, 2):
+        checkpoint.save_checkpoint(tmp_path, {'step': step})
+    last = tmp_path / checkpoint.LAST
+    last.write_bytes(last.read_bytes()[:100])
+    assert checkpoint.load_checkpoint(tmp_path) == {'step': 1}
+    (tmp_path / checkpoint.PREVIOUS).unlink()
+    with pytest.raises(TrainingError, match='no checkpoint can be read'):
+        checkpoint.load_checkpoint(tmp_path)
+
+
+def test_checkpoints_are_not_unpickled(tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'harm'),)
+
+    torch.save({'step': Harm()}, tmp_path / checkpoint.LAST)
+    with pytest.raises(TrainingError):
+        checkpoint.load_checkpoint(tmp_path)
+    assert not (tmp_path / 'harm').exists()
+
+
+def test_batches_of_processes_make_up_the_single_process_batch():
+    whole = EpochBatches(11, 4, seed=5)
+    parts = [EpochBatches(11, 2, seed=5, rank=r, world=2) for r in range(2)]
+    for sampler in (whole, *parts):
+        sampler.set_position(epoch=3)
+    batches = list(whole)
+    assert len(batches) == len(whole) == 2
+    for batch, one, two in zip(batches, *parts):
+        assert sorted(batch) == sorted(one + two)
+    whole.set_position(3, 1)
+    assert list(whole) == batches[1:]
+    whole.set_position(4)
+    assert list(whole) != batches
+
+
+def test_items_depend_on_their_key_alone():
+    def noisy(image, labels):
+        return image + torch.randint(0, 9, image.shape, dtype=torch.uint8), labels
+
+    item = torch.zeros(3, 4, 4, dtype=torch.uint8), torch.zeros(4, 4, dtype=torch.uint8)
+    dataset = TrainingSet([item], noisy)
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    first = dataset[0, 7][0]
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    assert torch.equal(dataset[0, 7][0], first)
+    assert not torch.equal(dataset[0, 8][0], first)
+
+
+@pytest.mark.parametrize('schedule', ['onecycle', 'poly'])
+def test_schedules_rise_and_fall(schedule):
+    data = plain_recipe('/data')
+    data['optimizer'].update(schedule=schedule, warmup=0.2, final_rate=0.01)
+    recipe = parse_recipe(data)
+    rates = [learning_rate(recipe, step, 100) for step in range(100)]
+    top = int(np.argmax(rates))
+    assert 19 <= top <= 20 and rates[20] == pytest.approx(recipe.rate)
+    assert all(a < b for a, b in zip(rates[:19], rates[1:20]))
+    assert all(a >= b for a, b in zip(rates[20:], rates[21:]))
+    assert rates[-1] == pytest.approx(recipe.rate * 0.01)
+
+
+@pytest.mark.parametrize('path, value, message', [
+    (('augment', 'flipp'), 1, "augment: unknown key 'flipp'"),
+    (('run', 'batch'), 0, "run: 'batch' must be a whole number"),
+    (('optimizer', 'rate'), None, "optimizer: 'rate' is missing"),
+    (('optimizer', 'name'), 'adam', "'name' must be one of adamw, sgd, not 'adam'"),
+    (('network', 'size'), [64], "'size' must be two whole numbers"),
+    (('augment', 'scale'), [2, 1], '0 < low <= high'),
+    (('loss', 'class_weights'), 'sqrt', 'none, log or a list'),
+    (('data', 'train', 'name'), 'imagenet', "'name' must be one of camvid"),
+])
+def test_a_wrong_recipe_is_one_clear_line(path, value, message):
+    data = plain_recipe('/data')
+    section = data
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    with pytest.raises(FcnSegError) as error:
+        parse_recipe(data)
+    assert message in str(error.value) and '\n' not in str(error.value)
+
+
+def test_overrides(tmp_path):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(yaml.safe_dump(plain_recipe('/data')))
+    recipe = load_recipe(path, ["data.train.exclude=['0001TP_*']", 'run.epochs=9'])
+    assert recipe.train.exclude == ('0001TP_*',) and recipe.epochs == 9
+    with pytest.raises(TrainingError, match='section.key=value'):
+        load_recipe(path, ['run.epochs'])
