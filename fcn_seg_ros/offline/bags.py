@@ -1,5 +1,6 @@
 """rosbag2 recordings (mcap and sqlite3): camera images in, masks and shares out."""
 
+from contextlib import contextmanager, ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,29 +58,26 @@ class BagSegmenter:
         :raises MediaError: when the bag cannot be read, has no such topic, or none of its
             images can be used.
         """
-        from rosbags.rosbag2 import Reader, ReaderError
         skipped, done = {}, 0
-        try:
-            with Reader(Path(source)) as reader, new_folder(target) as folder:
-                connections = _choose(reader.connections, topics, source)
-                total = sum(connection.msgcount for connection in connections)
-                with _open_writer(folder, source) as writer:
-                    outputs = self._add_topics(writer, connections)
-                    for connection, time, data in progress(reader.messages(connections), total):
-                        try:
-                            self._segment(writer, outputs[connection.topic], connection, time,
-                                          data, stats)
-                            done += 1
-                        except ImageError as error:
-                            first, count = skipped.get(connection.topic, (error, 0))
-                            skipped[connection.topic] = first, count + 1
-                if not done:
-                    reason = ''.join(f': {error}' for error, _ in skipped.values())
-                    raise MediaError(f'{source} holds no image that can be used{reason}')
-        except (ReaderError, *_storage_errors()) as error:
-            raise MediaError(f'cannot read the bag {source}: {_one_line(error)}') from None
-        for topic, (error, count) in skipped.items():
-            report(f'{topic}: left out {count} images: {error}')
+        with _open_reader(source) as reader, new_folder(target) as folder:
+            connections = _choose(reader.connections, topics, source)
+            total = sum(connection.msgcount for connection in connections)
+            with _open_writer(folder, source) as writer:
+                outputs = self._add_topics(writer, connections)
+                messages = _read_messages(reader, connections, source)
+                for connection, time, data in progress(messages, total):
+                    try:
+                        self._segment(writer, outputs[connection.topic], connection, time, data,
+                                      stats)
+                        done += 1
+                    except ImageError as error:
+                        first, count = skipped.get(connection.topic, (error, 0))
+                        skipped[connection.topic] = first, count + 1
+            if not done:
+                reason = ''.join(f': {error}' for error, _ in skipped.values())
+                raise MediaError(f'{source} holds no image that can be used{reason}')
+        for topic, (error, count) in sorted(skipped.items()):
+            report(f'{topic}: left out {count} image{"s" if count > 1 else ""}: {error}')
         return done
 
     def _add_topics(self, writer, connections):
@@ -121,11 +119,10 @@ class BagSegmenter:
         stats.add(f'{connection.topic} {stamp.sec}.{stamp.nanosec:09d}', result)
 
     def _deserialize(self, data, msgtype):
-        from rosbags.serde import SerdeError
         try:
             return self._types.deserialize_cdr(data, msgtype)
-        except SerdeError as error:
-            raise ImageError('truncated', _one_line(error)) from None
+        except Exception as error:
+            raise ImageError('truncated', f'damaged message: {_one_line(error)}') from None
 
     def _raw_message(self, header, _, picture):
         height, width = picture.shape[:2]
@@ -210,12 +207,30 @@ def _open_writer(folder, source):
                   storage_plugin=StoragePlugin.MCAP if is_mcap else StoragePlugin.SQLITE3)
 
 
-def _storage_errors():
-    """Return what rosbags lets through from its storages when a file is damaged."""
-    import struct
+# On damaged files the reader of rosbags raises whatever its parsers come to: its own
+# ReaderError, but also UnicodeDecodeError, struct.error, apsw.Error and others.
 
-    import apsw
-    return apsw.Error, struct.error, AssertionError, EOFError
+@contextmanager
+def _open_reader(source):
+    from rosbags.rosbag2 import Reader
+    with ExitStack() as stack:
+        try:
+            reader = stack.enter_context(Reader(Path(source)))
+        except Exception as error:
+            raise MediaError(f'cannot read the bag {source}: {_one_line(error)}') from None
+        yield reader
+
+
+def _read_messages(reader, connections, source):
+    messages = reader.messages(connections)
+    while True:
+        try:
+            message = next(messages)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise MediaError(f'the bag {source} is damaged: {_one_line(error)}') from None
+        yield message
 
 
 def _one_line(error):

@@ -111,12 +111,16 @@ def test_png_palette():
     assert (rgb == np.array([[9, 8, 7], [200, 100, 50]])[indices[:, :, 0]]).all()
 
 
-def test_exif_orientation_is_ignored_unless_asked_for():
+def turn_right(jpeg):
+    """Return a JPEG with an EXIF orientation that asks for a turn to the right."""
     # Little-endian TIFF with one entry: Orientation (0x0112), SHORT, 1 value, 6 = turn right.
     tiff = b'II*\0' + struct.pack('<IHHHIHHI', 8, 1, 0x0112, 3, 1, 6, 0, 0)
     exif = b'Exif\0\0' + tiff
-    app1 = b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif
-    turned = JPEG[:2] + app1 + JPEG[2:]
+    return jpeg[:2] + b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif + jpeg[2:]
+
+
+def test_exif_orientation_is_ignored_unless_asked_for():
+    turned = turn_right(JPEG)
     assert (decode(turned) == decode(JPEG)).all()
     assert (decode(turned, upright=True) == np.rot90(decode(JPEG), -1)).all()
 
