@@ -23,10 +23,10 @@ class Processes:
 
     @property
     def is_main(self):
-        """True in the one process that writes files and talks."""
+        """Tell whether this is the one process that writes files and talks."""
         return self.rank == 0
 
-    def sum(self, tensor):
+    def add_up(self, tensor):
         """Add up a tensor over the processes, in place; return it."""
         if self.world > 1:
             distributed.all_reduce(tensor)

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
+from .metrics import BoundaryScore, CalibrationError, ConfusionMatrix
 from ..errors import TrainingError
 from ..postprocess import classify
 from ..preprocess import Preprocessor
-from .metrics import BoundaryScore, CalibrationError, ConfusionMatrix
 
 SCORES = ('interpolated', 'grid')
 """How masks are made: from interpolated scores, or the winner of the nearest grid cell."""
@@ -148,4 +148,3 @@ def evaluate(predictor, network_classes, dataset, *, thorough=True, change=None,
     if pending:
         flush()
     return result
-

@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 import torch
 
-from ..errors import TrainingError
-from ..model import FCNResNet18
 from .checkpoint import write_atomically
 from .folder import write_entry
+from ..errors import TrainingError
+from ..model import FCNResNet18
 
 ONNX_FILE = 'fcn_resnet18.onnx'
 """The name that the published networks have and jetson-inference's commands take."""

@@ -7,8 +7,8 @@ from safetensors.torch import save
 import torch
 import yaml
 
-from ..registry import IMAGENET_MEAN, IMAGENET_STD, NETWORK_FILE
 from .checkpoint import write_atomically
+from ..registry import IMAGENET_MEAN, IMAGENET_STD, NETWORK_FILE
 
 WEIGHTS_FILE = 'model.safetensors'
 _COUNTER = '.num_batches_tracked'

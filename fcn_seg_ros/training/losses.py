@@ -4,8 +4,8 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from ..model import interpolate_scores
 from .datasets import IGNORE
+from ..model import interpolate_scores
 
 AUXILIARY_STRIDE = 4
 """The stride-32 head is so coarse that a loss at every fourth pixel teaches it the same."""

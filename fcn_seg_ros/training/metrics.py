@@ -43,28 +43,28 @@ class ConfusionMatrix:
 
     @property
     def accuracy(self):
-        """Share of the labelled pixels that are right."""
+        """Return the share of the labelled pixels that are right."""
         return _share(self._hits.sum(), self.counts.sum())
 
     @property
     def class_accuracies(self):
-        """Share of each class's pixels that are right (recall), float64 array C."""
+        """Return the share of each class's pixels that are right (recall), float64 array C."""
         return _share(self._hits, self.counts.sum(1))
 
     @property
     def mean_class_accuracy(self):
-        """Mean of :attr:`class_accuracies` over the classes that occur in the labels."""
+        """Return the mean of :attr:`class_accuracies` over the classes in the labels."""
         return nan_mean(self.class_accuracies)
 
     @property
     def ious(self):
-        """Intersection over union per class; NaN where neither labels nor masks have it."""
+        """Return intersection over union per class; NaN if in neither labels nor masks."""
         counts = self.counts[:, :-1]
         return _share(self._hits, self.counts.sum(1) + counts.sum(0) - self._hits)
 
     @property
     def mean_iou(self):
-        """Mean of :attr:`ious` over the classes that occur in labels or masks."""
+        """Return the mean of :attr:`ious` over the classes that occur in labels or masks."""
         return nan_mean(self.ious)
 
 
@@ -111,7 +111,7 @@ class BoundaryScore:
 
     @property
     def scores(self):
-        """F-score per class, float64 array C; NaN where no boundary of it occurs."""
+        """Return the F-score per class, float64 array C; NaN where no boundary of it occurs."""
         near, ours, found, theirs = self._sums.T.astype(np.float64)
         # F with P = near / ours and R = found / theirs, in a form without 0 / 0.
         result = _share(2 * near * found, near * theirs + found * ours)
@@ -120,7 +120,7 @@ class BoundaryScore:
 
     @property
     def mean(self):
-        """Mean of :attr:`scores` over the classes whose boundary occurs."""
+        """Return the mean of :attr:`scores` over the classes whose boundary occurs."""
         return nan_mean(self.scores)
 
 
@@ -155,7 +155,7 @@ class CalibrationError:
 
     @property
     def value(self):
-        """The expected calibration error, 0 (calibrated) to 1."""
+        """Return the expected calibration error, 0 (calibrated) to 1."""
         total, right, confidence = self._sums
         return _share(np.abs(right - confidence).sum(), total.sum())
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
+from .datasets import DATASETS
 from ..errors import RegistryError, TrainingError
 from ..model import DECODERS
 from ..safe_yaml import Fields, load_yaml
-from .datasets import DATASETS
 
 MAX_SIDE = 8192
 

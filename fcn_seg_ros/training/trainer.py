@@ -12,20 +12,20 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ..errors import TrainingError
-from ..model import FCNResNet18
-from ..registry import IMAGENET_MEAN, IMAGENET_STD, Network
-from ..weights import load_network
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
 from .datasets import Cached, open_dataset
 from .distributed import join_processes
-from .evaluate import Evaluation, evaluate, Predictor
+from .evaluate import evaluate, Evaluation, Predictor
 from .folder import write_network
 from .loader import EpochBatches, mix_seed, training_loader, TrainingSet
 from .logs import Logs
 from .losses import class_frequencies, log_class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
 from .transforms import training_transforms
+from ..errors import TrainingError
+from ..model import FCNResNet18
+from ..registry import IMAGENET_MEAN, IMAGENET_STD, Network
+from ..weights import load_network
 
 _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""
@@ -212,7 +212,7 @@ class Trainer:
         result = evaluate(predictor, self.classes, self.val, thorough=False, indices=shown)
         counts = torch.from_numpy(result.confusion.counts).to(self.device)
         whole = Evaluation(self.classes, thorough=False)
-        whole.confusion.counts = self.processes.sum(counts).cpu().numpy()
+        whole.confusion.counts = self.processes.add_up(counts).cpu().numpy()
         return whole.summary()
 
     def _record(self, loss, scores):

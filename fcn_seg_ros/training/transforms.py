@@ -71,14 +71,13 @@ class RandomScaledCrop(v2.Transform):
         return {'top': top, 'left': left, 'height': height, 'width': width}
 
     def _place(self, mask, height, width):
-        rows, columns = mask.shape[-2:]
+        # A window larger than the picture has a negative margin and begins before it.
+        margins = mask.shape[-2] - height, mask.shape[-1] - width
         center = _random_class_pixel(mask) if chance(self.focus) else None
-        if center is not None:
-            spots = center[0] - height // 2, center[1] - width // 2
-        else:
-            spots = [round(uniform(min(0, n), max(0, n))) for n in (rows - height, columns - width)]
-        return tuple(min(max(spot, min(0, n)), max(0, n))
-                     for spot, n in zip(spots, (rows - height, columns - width)))
+        if center is None:
+            return tuple(round(uniform(min(0, m), max(0, m))) for m in margins)
+        return tuple(min(max(spot, min(0, m)), max(0, m)) for spot, m in zip(
+            (center[0] - height // 2, center[1] - width // 2), margins))
 
     def transform(self, inpt, params):
         """Cut, resize and pad one picture or mask."""

@@ -10,7 +10,7 @@ from fcn_seg_ros.errors import TrainingError
 from fcn_seg_ros.model import FCNResNet18
 from fcn_seg_ros.training.complexity import count_macs, count_parameters
 from fcn_seg_ros.training.corruptions import CONDITIONS
-from fcn_seg_ros.training.evaluate import Evaluation, evaluate, match_classes, Predictor
+from fcn_seg_ros.training.evaluate import evaluate, Evaluation, match_classes, Predictor
 from fcn_seg_ros.training.folder import write_network
 from fcn_seg_ros.training.report import confusion_picture, to_json, to_table
 import numpy as np

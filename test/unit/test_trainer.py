@@ -22,14 +22,14 @@ import yaml
 
 LABELS = ('floor', 'wall', 'box')
 
-SCRIPT = '''
+SCRIPT = """
 import argparse
 from fcn_seg_ros.cli import train
 parser = argparse.ArgumentParser()
 train.add_parser(parser.add_subparsers())
 args = parser.parse_args()
 args.run(args)
-'''
+"""
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -3,7 +3,6 @@
 import torch
 from torch.utils.data import Dataset
 
-from ...errors import DatasetError
 from .base import IGNORE, SegmentationDataset
 from .camvid import CamVid
 from .cityscapes import Cityscapes
@@ -12,6 +11,7 @@ from .folder import Folder
 from .mhp import MultiHumanParsing
 from .sun import SunRgbd
 from .voc import PascalVoc, PascalVocSbd
+from ...errors import DatasetError
 
 __all__ = ['Cached', 'DATASETS', 'IGNORE', 'open_dataset', 'SegmentationDataset']
 

@@ -105,7 +105,7 @@ def read_labels(path):
 
 
 def require(path, what, name):
-    """Return ``path``; raise DatasetError that names data set, file and purpose if it is missing."""
+    """Return ``path``; raise DatasetError that names it and its purpose if it is missing."""
     if not path.exists():
         raise DatasetError(f'{name}: {path} is missing ({what})')
     return path

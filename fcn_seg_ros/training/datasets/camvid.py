@@ -1,7 +1,7 @@
 """CamVid, 480 x 360, in the split and the 11 classes of the SegNet tutorial."""
 
-from ...errors import DatasetError
 from .base import pictures_in, require, SegmentationDataset
+from ...errors import DatasetError
 
 
 class CamVid(SegmentationDataset):

@@ -1,7 +1,7 @@
 """Cityscapes, fine annotations."""
 
-from ...errors import DatasetError
 from .base import require, SegmentationDataset
+from ...errors import DatasetError
 
 _IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_labelIds.png'
 

@@ -1,7 +1,7 @@
 """Freiburg Forest, the DeepScene data set."""
 
-from ...errors import DatasetError
 from .base import pictures_in, require, SegmentationDataset
+from ...errors import DatasetError
 
 
 class DeepScene(SegmentationDataset):

@@ -1,10 +1,10 @@
 """A plain folder of pictures and masks: the way to bring one's own data."""
 
+from .base import (
+    colors_to_ids, ids_table, IGNORE, pictures_in, read_labels, require, SegmentationDataset)
 from ...classes import class_set_from_labels, ClassSet
 from ...classes import read_labels as read_class_labels
 from ...errors import DatasetError
-from .base import (
-    colors_to_ids, IGNORE, ids_table, pictures_in, read_labels, require, SegmentationDataset)
 
 
 class Folder(SegmentationDataset):

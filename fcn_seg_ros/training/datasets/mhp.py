@@ -4,8 +4,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from ...errors import DatasetError
 from .base import IGNORE, read_labels, read_list, require, SegmentationDataset
+from ...errors import DatasetError
 
 
 class MultiHumanParsing(SegmentationDataset):
@@ -29,7 +29,8 @@ class MultiHumanParsing(SegmentationDataset):
         for number in ids:
             require(images / f'{number}.jpg', f'listed in list/{split}.txt', self.name)
             if number not in persons:
-                raise DatasetError(f'mhp: {folder} has no {number}_*_*.png (labels of {number}.jpg)')
+                raise DatasetError(
+                    f'mhp: {folder} has no {number}_*_*.png (labels of {number}.jpg)')
         return [(images / f'{number}.jpg', tuple(persons[number])) for number in ids]
 
     def _read_labels(self, source):

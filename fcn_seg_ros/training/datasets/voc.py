@@ -1,7 +1,7 @@
 """Pascal VOC 2012, optionally with the Semantic Boundaries Dataset."""
 
-from ...errors import DatasetError
 from .base import read_list, require, SegmentationDataset
+from ...errors import DatasetError
 
 
 class PascalVoc(SegmentationDataset):
