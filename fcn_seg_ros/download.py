@@ -219,17 +219,18 @@ def _opener():
 
 
 def _reason(error):
-    """Return in a few words what went wrong."""
+    """Return in a few printable words what went wrong."""
     if isinstance(error, urllib.error.HTTPError):
-        return f'HTTP {error.code} {error.reason}'
-    if isinstance(error, urllib.error.URLError):
+        error = f'HTTP {error.code} {error.reason}'
+    elif isinstance(error, urllib.error.URLError):
         error = error.reason
     if isinstance(error, TimeoutError):
         return 'the server did not answer in time'
     if isinstance(error, http.client.IncompleteRead):
         return 'the body ended early'
     text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-    return ' '.join(str(text).split())[:200]
+    text = ' '.join(str(text).split())[:200]
+    return ''.join(char if char.isprintable() else '?' for char in text)
 
 
 def _content_length(headers):

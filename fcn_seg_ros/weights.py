@@ -80,7 +80,8 @@ def _read_state(path, data, decoder):
         try:
             return read_onnx(data, decoder), None
         except WeightsError as error:
-            raise WeightsError(f'{path} does not fit an {decoder} network: {error}') from None
+            raise WeightsError(
+                f'{path} does not fit an {decoder} network: {one_line(error)}') from None
     raise WeightsError(f'{path}: weights are .safetensors, .onnx or .pth files')
 
 
@@ -93,11 +94,16 @@ def _read_safetensors(path, data):
         raise WeightsError(f'{path} is not a whole .safetensors file: {one_line(error)}') from None
     # The header is valid JSON from here on: a length of 8 bytes, then the text.
     header = json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])
-    labels = header.get('__metadata__', {}).get('labels')
+    text = header.get('__metadata__', {}).get('labels')
+    if text is None:
+        return state, None
     try:
-        return state, labels and tuple(json.loads(labels))
-    except (ValueError, TypeError):
-        raise WeightsError(f"{path}: the metadata 'labels' is not a JSON list") from None
+        labels = json.loads(text)
+    except (ValueError, RecursionError):
+        labels = None
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise WeightsError(f"{path}: the metadata 'labels' is not a JSON list of texts")
+    return state, tuple(labels)
 
 
 def _read_checkpoint(path, data):
@@ -162,11 +168,13 @@ def _check_classes(path, state, labels, classes, network):
     if last.shape[0] != len(classes):
         raise WeightsError(f'{path} has {last.shape[0]} classes but {network.name} has '
                            f'{len(classes)}: {advice}')
-    if labels and labels != classes.labels:
-        i = next((i for i, pair in enumerate(zip(labels, classes.labels)) if pair[0] != pair[1]),
-                 min(len(labels), len(classes)) - 1)
-        raise WeightsError(f"{path} was made for other classes than {network.name}'s: class {i} "
-                           f"is '{labels[i]}' there, '{classes.labels[i]}' here: {advice}")
+    if labels is None or labels == classes.labels:
+        return
+    if len(labels) != len(classes):
+        raise WeightsError(f'{path} lists {len(labels)} labels for its {len(classes)} classes')
+    i = next(i for i, pair in enumerate(zip(labels, classes.labels)) if pair[0] != pair[1])
+    raise WeightsError(f"{path} was made for other classes than {network.name}'s: class {i} is "
+                       f"'{one_line(labels[i])}' there, '{classes.labels[i]}' here: {advice}")
 
 
 def _fill(path, state, decoder, num_classes):
@@ -198,5 +206,6 @@ def _fill(path, state, decoder, num_classes):
 
 
 def one_line(error):
-    """Return an error's text, or any text, in one short line."""
-    return ' '.join(str(error).split())[:200]
+    """Return an error's text, or any text out of a file, in one short printable line."""
+    text = ' '.join(str(error).split())[:200]
+    return ''.join(char if char.isprintable() else '?' for char in text)

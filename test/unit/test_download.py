@@ -156,6 +156,15 @@ def test_refused(get, path, message):
         get(lambda handler: (handler.send_response(204), handler.end_headers()), path)
 
 
+def test_reason_of_a_refusal_is_shown_in_one_printable_line(get):
+    def route(handler):
+        handler.wfile.write(b'HTTP/1.0 500 ' + b'\x1b[2J' * 1000 + b'\r\n\r\n')
+    with pytest.raises(FetchError, match=r'^HTTP 500 \?\[2J') as caught:
+        get(route)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) <= 200
+
+
 def test_nobody_listens(tmp_path):
     with running({}) as server:
         url = server.url('/file')

@@ -188,7 +188,16 @@ def test_onnx_of_the_other_decoder(tmp_path, network, form):
             load_network(replace(network, decoder=wanted), path)
 
 
-def test_damaged_onnx_structure(network):
+def test_names_in_a_file_do_not_reach_the_terminal_raw(tmp_path, network):
+    def rename(graph):
+        node(graph, 'Conv').input[1] = '\x1b[2J\n' + 'x' * 4000
+    with pytest.raises(WeightsError) as caught:
+        load_network(network, write(tmp_path, edited(rename), 'model.onnx'))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+def test_damaged_onnx_structure():
     """Nothing but WeightsError comes out of files with wrong bytes among the structure."""
     def shrink(graph):
         for tensor in graph.initializer:
@@ -393,6 +402,12 @@ BAD_SAFETENSORS = {
     'labels that are no list': (
         save_safetensors({'classifier.4.weight': torch.zeros(5, 128, 1, 1)}, {'labels': '5'}),
         "'labels' is not a JSON list"),
+    'labels that nest': (
+        save_safetensors({'classifier.4.weight': torch.zeros(5, 128, 1, 1)},
+                         {'labels': '[' * 100_000}), "'labels' is not a JSON list"),
+    'labels that are too few': (
+        save_safetensors({'classifier.4.weight': torch.zeros(5, 128, 1, 1)}, {'labels': '[]'}),
+        'lists 0 labels for its 5 classes'),
 }
 
 
