@@ -1,4 +1,4 @@
-"""Counters and latencies of a running segmentation, for diagnostics."""
+"""Counters, rates and latencies of a running segmentation, for diagnostics."""
 
 from collections import Counter, deque
 import threading
@@ -7,56 +7,86 @@ import time
 import numpy as np
 
 _WINDOW = 512
-"""Frames that rates and latencies are taken over."""
+"""Events of a kind that rates, and frames that latencies, are taken over."""
 
 
 class Statistics:
     """
     What happened to the frames of one camera; every method may be called from any thread.
 
-    :ivar errors: Counter of errors by kind.
+    Events are counted by name; names that belong together share what is before a colon,
+    such as ``error:step`` and ``error:encoding``.
     """
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self._lock = threading.Lock()
-        self._done = deque(maxlen=_WINDOW)  # (finished at, latency), seconds
-        self.errors = Counter()
-        self.notes = Counter()
-        self.processed = 0
+        self._totals = Counter()
+        self._times = {}  # event -> times of the last ones, seconds
+        self._first = {}  # event -> time of the first one
+        self._latencies = deque(maxlen=_WINDOW)
         self.last_error = ''
 
-    def frame_done(self, latency):
-        """Count a frame whose outputs are out, ``latency`` seconds after it arrived."""
-        with self._lock:
-            self.processed += 1
-            self._done.append((self._clock(), latency))
-
-    def frame_failed(self, kind, message):
-        """Count a frame that was lost to an error of this kind."""
-        with self._lock:
-            self.errors[kind] += 1
-            self.last_error = message
-
-    def note(self, kind):
-        """Count something odd that cost nothing, such as a zero stamp."""
-        with self._lock:
-            self.notes[kind] += 1
-
-    def rate(self, window=5.0):
-        """Return finished frames a second over the last ``window`` seconds."""
+    def count(self, event):
+        """Count an event, now."""
         now = self._clock()
         with self._lock:
-            recent = sum(1 for finished, _ in self._done if now - finished <= window)
-        return recent / window
+            self._totals[event] += 1
+            self._first.setdefault(event, now)
+            self._times.setdefault(event, deque(maxlen=_WINDOW)).append(now)
+
+    def frame_done(self, latency):
+        """Count ``done``: a frame whose outputs are out, ``latency`` seconds after it came."""
+        with self._lock:
+            self._latencies.append(latency)
+        self.count('done')
+
+    def frame_failed(self, kind, message):
+        """Count ``error:kind``: a frame that was lost to an error."""
+        self.last_error = message
+        self.count(f'error:{kind}')
+
+    def total(self, event):
+        """Return how often an event happened; with a colon at its end, all that begin so."""
+        with self._lock:
+            return sum(self._totals[name] for name in self._named(event))
+
+    def by_name(self, prefix):
+        """Return {name without the prefix: total} of the events that begin so."""
+        with self._lock:
+            return {name.removeprefix(prefix): self._totals[name]
+                    for name in self._named(prefix)}
+
+    def recent(self, event, window):
+        """Return how often an event (as for :meth:`total`) happened in the last seconds."""
+        since = self._clock() - window
+        with self._lock:
+            return sum(time > since for name in self._named(event) for time in self._times[name])
+
+    def rate(self, event, window=5.0):
+        """Return an event's times a second over the last ``window`` seconds."""
+        with self._lock:
+            first = self._first.get(event)
+        if first is None:
+            return 0.0
+        elapsed = self._clock() - first
+        if elapsed < window:  # the first event began the measurement
+            return (self.recent(event, window) - 1) / elapsed if elapsed > 0 else 0.0
+        return self.recent(event, window) / window
 
     def latency(self):
         """Return the latency's (p50, p95, p99) in seconds over the last frames, or None."""
         with self._lock:
-            values = [latency for _, latency in self._done]
+            values = list(self._latencies)
         return tuple(np.percentile(values, (50, 95, 99)).tolist()) if values else None
 
-    def age(self):
-        """Return seconds since the last finished frame, or None before the first."""
+    def age(self, event):
+        """Return seconds since an event last happened, or None."""
         with self._lock:
-            return self._clock() - self._done[-1][0] if self._done else None
+            times = self._times.get(event)
+            return self._clock() - times[-1] if times else None
+
+    def _named(self, event):
+        if event.endswith(':'):
+            return [name for name in self._totals if name.startswith(event)]
+        return [event] if event in self._totals else []

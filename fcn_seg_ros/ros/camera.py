@@ -1,7 +1,7 @@
 """One camera of the node: input, outputs and what happened to its frames."""
 
 from .inputs import CameraInput
-from .outputs import CameraOutputs
+from .outputs import FractionOutputs, InfoOutputs, PictureOutputs
 from ..statistics import Statistics
 
 
@@ -9,23 +9,35 @@ class Camera:
     """
     Everything the node holds for one camera.
 
+    :param node: the node.
     :param name: '' for the only camera.
+    :param transport: 'raw' or 'compressed'.
+    :param on_frame: called, without arguments, after a frame arrived.
+    :param on_change: called, without arguments, when a subscriber or the camera came or went.
     """
 
-    def __init__(self, node, name, transport, on_frame):
+    def __init__(self, node, name, transport, on_frame, on_change):
         self.name = name
         self.statistics = Statistics()
-        self.outputs = CameraOutputs(node, name)
-        self.input = CameraInput(node, name, transport, on_frame)
+        prefix = f'~/{name}/' if name else '~/'
+        self.groups = [group(node, prefix, on_change)
+                       for group in (PictureOutputs, FractionOutputs, InfoOutputs)]
+        self.input = CameraInput(node, name, transport, self.statistics, on_frame, on_change)
+
+    def wanted(self):
+        """Return [(group, names that somebody subscribes to)], without the unwanted groups."""
+        wanted = [(group, group.wanted()) for group in self.groups]
+        return [(group, names) for group, names in wanted if names]
 
     def note_header(self, header):
         """Count headers that cannot be used for more than being passed on."""
         if not header.frame_id:
-            self.statistics.note('empty frame_id')
+            self.statistics.count('note:empty frame_id')
         if header.stamp.sec == 0 and header.stamp.nanosec == 0:
-            self.statistics.note('zero stamp')
+            self.statistics.count('note:zero stamp')
 
     def close(self):
         """Destroy subscriptions and publishers."""
         self.input.close()
-        self.outputs.close()
+        for group in self.groups:
+            group.close()

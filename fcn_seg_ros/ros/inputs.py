@@ -3,47 +3,59 @@
 import threading
 import time
 
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.expand_topic_name import expand_topic_name
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from .qos import newest, offered_reliability, RELIABLE
+
+_SLACK = 0.1
+"""Share of a frame's period that a camera's jitter may take from ``max_rate``."""
 
 
 class CameraInput:
     """
     The input side of one camera: latest frame wins.
 
+    Counts ``received``, ``drop:overload`` and ``drop:max_rate``.
+
     :param node: the node to subscribe with.
     :param camera: name of the camera, '' for the only one.
     :param transport: 'raw' or 'compressed'.
+    :param statistics: the camera's :class:`.Statistics`.
     :param on_frame: called, without arguments, after a frame arrived.
+    :param on_change: called, without arguments, when a camera came that offers less than
+        what the subscription asks for.
     """
 
-    def __init__(self, node, camera, transport, on_frame):
+    def __init__(self, node, camera, transport, statistics, on_frame, on_change):
         self._node = node
+        self._statistics = statistics
         self._on_frame = on_frame
+        self._on_change = on_change
         prefix = f'{camera}/' if camera else ''
         base = node.resolve_topic_name(f'{prefix}image')
-        self._type = CompressedImage if transport == 'compressed' else Image
-        self.topic = base + ('/compressed' if transport == 'compressed' else '')
-        self.info_topic = self._info_topic(f'{prefix}camera_info', base)
+        compressed = transport == 'compressed'
+        self._type = CompressedImage if compressed else Image
+        self.topic = f'{base}/compressed' if compressed else base
+        # rclpy remaps whatever it is given: a resolved name could be remapped once more.
+        self._image_name = self.topic if compressed else f'{prefix}image'
+        self._info_name, self.info_topic = self._find_info(f'{prefix}camera_info', base)
         self._lock = threading.Lock()
         self._frame = None
-        self._last_taken = float('-inf')
-        self._subscriptions = {}  # topic -> (subscription, its reliability)
+        self._slot = float('-inf')  # when the last frame let through was due
+        self._subscriptions = {}  # name -> (subscription, its reliability)
         self.info = None
-        self.received = 0
-        self.replaced = 0
-        self.skipped = 0
-        self.last_arrival = None
+        self.subscribed_at = None
 
-    def _info_topic(self, name, image_topic):
-        """Return camera_info beside the resolved image topic, unless it is remapped itself."""
+    def _find_info(self, name, image_topic):
+        """Return camera_info's name: beside the image's topic, unless remapped itself."""
         node = self._node
         resolved = node.resolve_topic_name(name)
         if resolved != expand_topic_name(name, node.get_name(), node.get_namespace()):
-            return resolved
-        return image_topic.rpartition('/')[0] + '/camera_info'
+            return name, resolved
+        beside = image_topic.rpartition('/')[0] + '/camera_info'
+        return beside, beside
 
     def follow(self, wanted):
         """
@@ -54,65 +66,76 @@ class CameraInput:
         if not wanted:
             self.close()
             return
-        self._follow_topic(self.topic, self._type, self._on_image)
-        self._follow_topic(self.info_topic, CameraInfo, self._on_info)
+        if self.subscribed_at is None:
+            self.subscribed_at = time.monotonic()
+        self._follow_topic(self._image_name, self._type, self._on_image)
+        self._follow_topic(self._info_name, CameraInfo, self._on_info)
 
-    def _follow_topic(self, topic, message_type, callback):
-        reliability = offered_reliability(self._node, topic)
-        current = self._subscriptions.get(topic)
+    def _follow_topic(self, name, message_type, callback):
+        reliability = offered_reliability(self._node, name)
+        current = self._subscriptions.get(name)
         if current and current[1] == reliability:
             return
         if current:
             self._node.destroy_subscription(current[0])
+        # The default event callback would warn of what on_change is about to mend.
+        events = SubscriptionEventCallbacks(incompatible_qos=lambda event: self._on_change())
         subscription = self._node.create_subscription(
-            message_type, topic, callback, newest(reliability))
-        self._subscriptions[topic] = (subscription, reliability)
+            message_type, name, callback, newest(reliability),
+            callback_group=self._node.frames_group, event_callbacks=events)
+        self._subscriptions[name] = (subscription, reliability)
 
     def close(self):
-        """Drop the subscriptions and the waiting frame."""
+        """Drop the subscriptions, the waiting frame and the calibration."""
         for subscription, _ in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        self.subscribed_at = None
+        self.info = None
         with self._lock:
             self._frame = None
 
     @property
     def subscribed(self):
         """Tell whether frames are being listened for."""
-        return self.topic in self._subscriptions
+        return self._image_name in self._subscriptions
 
     @property
     def reliable(self):
         """Tell whether the image subscription asks for reliable delivery."""
-        return self.subscribed and self._subscriptions[self.topic][1] == RELIABLE
+        return self.subscribed and self._subscriptions[self._image_name][1] == RELIABLE
 
     def _on_info(self, msg):
         self.info = msg
 
     def _on_image(self, msg):
         now = time.monotonic()
+        self._statistics.count('received')
         with self._lock:
-            self.received += 1
-            self.last_arrival = now
-            if self._frame is not None:
-                self.replaced += 1
+            replaced = self._frame is not None
             self._frame = (msg, now)
+        if replaced:
+            self._statistics.count('drop:overload')
         self._on_frame()
 
     def take(self, max_rate=0.0):
         """
         Return (message, arrival time) of the waiting frame and forget it, or None.
 
-        :param max_rate: frames that come sooner after the last one taken than this rate
-            allows are skipped and counted; 0 = none are.
+        :param max_rate: frames a second that are let through on average, the others are
+            dropped and counted; 0 = all are.
         """
         with self._lock:
             frame, self._frame = self._frame, None
-            if frame is None:
+        if frame is None:
+            return None
+        if max_rate:
+            period, arrival = 1 / max_rate, frame[1]
+            due = self._slot + period
+            if arrival < due - _SLACK * period:
+                self._statistics.count('drop:max_rate')
                 return None
-            # A tenth of slack: a 30 Hz camera's jitter must not make 15 Hz of max_rate 30.
-            if max_rate and frame[1] - self._last_taken < 0.9 / max_rate:
-                self.skipped += 1
-                return None
-            self._last_taken = frame[1]
-            return frame
+            # Due times follow each other, not the arrivals: 20 of a camera's 30 frames a
+            # second are two of three, not every other one.
+            self._slot = due if due > arrival - period else arrival
+        return frame

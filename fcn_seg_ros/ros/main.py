@@ -1,44 +1,26 @@
 """Entry point of the executable ``segmentation_node``."""
 
+import logging
 import os
 import sys
+import threading
+import time
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import TransitionCallbackReturn
-
-from .node import SegmentationNode
+_GRACE = 1.2
+"""Seconds after a signal in which the process may end in its own way."""
 
 
 def main(args=None):
     """
     Run the node until it is told to stop, and end the process.
 
-    Its exit status is 0, or 1 when ``autostart`` could not start the node.
+    Its exit status is 0, or 1 when ``autostart`` could not start the node or a fault
+    ended it.
     """
-    node = None
-    status = 0
     try:
-        rclpy.init(args=args)
-        node = SegmentationNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        if node.get_parameter('autostart').value and not _start(node):
-            status = 1 if rclpy.ok() else 0
-        else:
-            executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except RuntimeError:  # RCLError when a signal invalidated the context in mid-call
-        if rclpy.ok():
-            raise
-    finally:
-        try:
-            if node is not None:
-                node.close()
-            rclpy.try_shutdown()
-        except (RuntimeError, KeyboardInterrupt):
-            pass
+        status = _run(args)
+    except KeyboardInterrupt:  # before ROS 2 has taken over the signals
+        status = 0
     # A load or a frame in work must not hold the process back, and its native threads
     # must not meet a half torn-down interpreter.
     sys.stdout.flush()
@@ -46,11 +28,65 @@ def main(args=None):
     os._exit(status)
 
 
-def _start(node):
-    """Configure and activate; return whether both worked."""
-    return (node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-            and node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
+def _run(args):
+    import rclpy
+    from rclpy.exceptions import ParameterException
+    from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # arguments that are none of ROS's
+        return _complain(error)
+    node = None
+
+    def end_in_time():
+        """End the process soon after the context, whatever holds it back."""
+        while rclpy.ok():
+            time.sleep(0.1)
+        time.sleep(_GRACE)
+        os._exit(node.exit_status if node is not None else 0)
+
+    threading.Thread(target=end_in_time, daemon=True).start()
+    try:
+        # PyTorch takes seconds to import: not before signals are taken care of.
+        from .node import SegmentationNode
+        from .throttle import RosLogHandler
+        node = SegmentationNode()
+        core = logging.getLogger('fcn_seg_ros')
+        core.setLevel(logging.INFO)
+        core.addHandler(RosLogHandler(node.get_logger()))
+        executor = MultiThreadedExecutor(num_threads=2)
+        executor.add_node(node)
+        node.start()
+        executor.spin()
+    except ExternalShutdownException:
+        pass
+    except ParameterException as error:
+        return _complain(error)
+    except BaseException:
+        # A signal shuts the context down under whatever was being done: no error of ours.
+        if rclpy.ok():
+            raise
+    finally:
+        _close(node)
+    return node.exit_status if node is not None else 0
+
+
+def _complain(error):
+    print(f'segmentation_node: {str(error).splitlines()[0]}', file=sys.stderr)
+    return 1
+
+
+def _close(node):
+    """Tell the other nodes that this one is gone: they would find out much later."""
+    import rclpy
+    try:
+        if node is not None:
+            node.close()
+        rclpy.try_shutdown()
+    except (RuntimeError, KeyboardInterrupt):
+        pass
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

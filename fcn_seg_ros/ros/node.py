@@ -1,85 +1,142 @@
-"""The segmentation node: life cycle, parameters, and the frames' way through."""
+"""The segmentation node: life cycle and parameters."""
 
-from concurrent.futures import ThreadPoolExecutor
+import faulthandler
+import sys
+import threading
 import time
 
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
 
-from . import parameters
+from . import diagnostics, parameters
 from .camera import Camera
-from .messages import image_to_rgb
-from .throttle import Throttle
-from .worker import Worker
-from ..errors import FcnSegError, ImageError
-from ..segmenter import Segmenter
+from .guard import Guard, release_memory
+from .label_info import LabelInfoOutput
+from .loading import describe, load_segmenter
+from .pipeline import Pipeline
+from .throttle import format_traceback, Throttle
+from ..errors import FcnSegError
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 _WATCH_PERIOD = 0.5
-"""Seconds between looks at who subscribes and what cameras offer."""
+"""Seconds between looks at who subscribes, what cameras offer and whether the work hangs."""
 _CLOSE_TIMEOUT = 1.5
-"""Seconds that a frame in work may take at a shutdown; its thread dies with the process."""
-_SEGMENTER_PARAMETERS = ('network', 'weights', 'models_dir', 'device', 'engine', 'precision',
-                         'threads', 'deterministic', 'ignore_classes', 'min_confidence')
+"""Seconds that a frame in work may take when the node is deactivated."""
 
 
 class SegmentationNode(Node):
     """
     Segments camera images with one network; a managed node.
 
-    The executor's thread runs callbacks only (frames are put down, not worked on);
-    a worker thread decodes, segments and publishes the newest frame of each camera.
+    Made for an executor with two threads: one for services (parameters and life cycle,
+    where loading a network takes long), one for frames, timers and events.  Frames are
+    only put down there; the :class:`.Pipeline` works on them in a thread of its own.
+
+    :ivar exit_status: what the process should end with, once the context is shut down.
     """
 
     def __init__(self, **kwargs):
         super().__init__('segmentation', **kwargs)
-        parameters.declare(self)
+        self.exit_status = 0
+        self.frames_group = MutuallyExclusiveCallbackGroup()
         self._settings = None
-        self._segmenter = None
-        self._prepared = None  # settings and segmenter of a parameter request being granted
+        self._guard = None
         self._cameras = []
-        self._worker = None
+        self._pipeline = None
+        self._label_info = None
+        self._fault = ''
+        self._configuring = False
+        self._follow_lock = threading.Lock()
         self._throttle = Throttle(self.get_logger())
-        self._loader = ThreadPoolExecutor(1, 'loader')
-        self.add_on_set_parameters_callback(self._check_parameters)
-        self.add_post_set_parameters_callback(self._apply_parameters)
-        self._watch = None
+        parameters.declare(self)
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self._diagnostics = diagnostics.DiagnosticsPublisher(self)
+        # Steady clocks: simulated time may stand still.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(diagnostics.PERIOD, self._publish_diagnostics,
+                          callback_group=self.frames_group, clock=self._steady)
+        self.create_timer(_WATCH_PERIOD, self._watch,
+                          callback_group=self.frames_group, clock=self._steady)
+        self._change_signal = self.create_guard_condition(
+            self._follow, callback_group=self.frames_group)
+        self._fault_signal = self.create_guard_condition(self._give_up)
+        self._start_timer = None
+
+    # -- start and end ------------------------------------------------------------------
+
+    def start(self):
+        """Configure and activate as soon as the executor spins, if ``autostart`` says so."""
+        if self.get_parameter('autostart').value:
+            self._start_timer = self.create_timer(0.0, self._autostart, clock=self._steady)
+
+    def _autostart(self):
+        self.destroy_timer(self._start_timer)
+        if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
+            self._quit(1)
+
+    def _give_up(self):
+        """Clean up after a fault that no frame survives, and end so that a launch respawns."""
+        pipeline = self._pipeline
+        if pipeline is None or not pipeline.fault:
+            return
+        self._fault = pipeline.fault
+        self.get_logger().fatal(f'{self._fault}: the node deactivates and cleans up')
+        self.trigger_deactivate()
+        self.trigger_cleanup()
+        if self.get_parameter('autostart').value:
+            self._quit(1)
+
+    def _quit(self, status):
+        """End the process, after a last word to who watches the diagnostics."""
+        self.exit_status = status
+        self._publish_diagnostics()
+        self._diagnostics.flush()
+        self.context.try_shutdown()
+
+    def close(self):
+        """Destroy the node at the process's end; what is in work is left to die with it."""
+        if self._pipeline is not None:
+            self._pipeline.close(0.0)
+        self.destroy_node()
 
     # -- life cycle ---------------------------------------------------------------------
 
     def on_configure(self, state: State):
         """Load the network and create the outputs; a failure logs one line."""
+        self._configuring = True
         try:
             settings = parameters.read(self)
-            self._segmenter = self._load(settings)
-            self._settings = settings
-            self._cameras = [Camera(self, name, settings.image_transport, self._on_frame)
-                             for name in settings.cameras or ['']]
+            guard = self._load(settings)
+            for name in settings.cameras or ['']:
+                self._cameras.append(Camera(self, name, settings.image_transport,
+                                            self._on_frame, self._change_signal.trigger))
+            self._label_info = LabelInfoOutput(self)
         except (FcnSegError, ValueError, OSError) as error:
-            self.get_logger().error(f'cannot configure: {error}')
-            return self._undo_configure()
-        except Exception as error:  # rclpy of older distributions swallows the traceback
-            import traceback
-            self.get_logger().error(f'cannot configure: {error!r}\n{traceback.format_exc()}')
-            return self._undo_configure()
-        self.get_logger().info(
-            f'network {self._segmenter.network.name} ({len(self._segmenter.classes)} classes, '
-            f'input {self._segmenter.input_size[1]}x{self._segmenter.input_size[0]}) on '
-            f'{self._segmenter.device}, engine {self._segmenter.engine.name} '
-            f'({self._segmenter.engine.detail})')
+            return self._undo_configure(str(error))
+        except Exception as error:  # rclpy swallows it without a word
+            return self._undo_configure(f'{error!r}\n{format_traceback(error)}')
+        finally:
+            self._configuring = False
+        self._settings, self._guard, self._fault = settings, guard, ''
+        self._label_info.publish(guard.segmenter.classes, settings.min_confidence)
+        self.get_logger().info(describe(guard.segmenter))
         return SUCCESS
 
-    def _undo_configure(self):
+    def _undo_configure(self, reason):
         self._release()
+        self._fault = f'cannot configure: {reason}'
+        if self.context.ok():
+            self.get_logger().error(self._fault)
         return FAILURE
 
     def on_activate(self, state: State):
         """Start to work on frames that somebody wants."""
-        self._worker = Worker(self._work)
-        # Of the steady clock: simulated time may stand still.
-        self._watch = self.create_timer(
-            _WATCH_PERIOD, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._pipeline = Pipeline(self._cameras, self._settings, self._guard, self._throttle,
+                                  self._fault_signal.trigger)
+        self._pipeline.start()
         self._follow()
         for camera in self._cameras:
             self.get_logger().info(f'waiting for images on {camera.input.topic}')
@@ -108,148 +165,114 @@ class SegmentationNode(Node):
         return SUCCESS
 
     def _pause(self):
-        if self._watch is not None:
-            self.destroy_timer(self._watch)
-            self._watch = None
-        for camera in self._cameras:
-            camera.input.close()
-        if self._worker is not None:
-            self._worker.close(_CLOSE_TIMEOUT)
-            self._worker = None
+        pipeline, self._pipeline = self._pipeline, None
+        self._follow()
+        if pipeline is not None and not pipeline.close(_CLOSE_TIMEOUT):
+            self.get_logger().warning('a frame in work is left to itself')
 
     def _release(self):
-        for camera in self._cameras:
+        cameras, self._cameras = self._cameras, []
+        for camera in cameras:
             camera.close()
-        self._cameras = []
-        self._segmenter = None
-        self._settings = None
-
-    def close(self):
-        """Stop the worker and destroy the node, at the process's end."""
-        self._pause()
-        self.destroy_node()
+        if self._label_info is not None:
+            self._label_info.close()
+        self._label_info = self._guard = self._settings = None
+        release_memory()
 
     # -- parameters ---------------------------------------------------------------------
 
     def _load(self, settings):
-        """
-        Return the segmenter for some settings.
+        def load(settings, **changes):
+            return load_segmenter(settings, self.get_logger(), self.context.ok, **changes)
 
-        In a thread of its own, so that a signal ends the process in mid-load.
-        """
-        options = {name: getattr(settings, name) for name in _SEGMENTER_PARAMETERS}
-        future = self._loader.submit(_load_segmenter, options, settings.download)
-        while not future.done():
-            if not self.context.ok():
-                raise FcnSegError('interrupted while loading')
-            time.sleep(0.02)
-        return future.result()
+        return Guard(load(settings), settings, load, self.get_logger(), on_step=self._on_step)
 
-    def _check_parameters(self, requested):
-        """Grant a request only as a whole and only when it can be obeyed."""
-        self._prepared = None
-        changes = {p.name: p.value for p in requested}
+    def _on_parameters(self, requested):
+        """Grant a request as a whole and when it can be obeyed, and obey it."""
         try:
-            self._prepare(changes)
+            self._obey({p.name: p.value for p in requested})
         except (FcnSegError, ValueError, OSError) as error:
-            return _result(False, str(error))
-        return _result(True)
+            return SetParametersResult(successful=False, reason=str(error))
+        except Exception as error:  # would end the process
+            self.get_logger().error(f'parameters not set: {format_traceback(error)}')
+            return SetParametersResult(successful=False, reason=repr(error))
+        return SetParametersResult(successful=True)
 
-    def _prepare(self, changes):
-        if self._settings is None:
-            for name, value in changes.items():
-                parameters.check(name, value)
+    def _obey(self, changes):
+        """
+        Check some changes, then let the frames after this one be made with them.
+
+        rclpy has checked types and ranges before, so that nothing can fail afterwards.
+        """
+        for name, value in changes.items():
+            parameters.check(name, value)
+        if self._settings is None or not parameters.concerned(changes):
             return
-        fixed = [name for name in parameters.fixed_while_configured(changes)
-                 if changes[name] != self.get_parameter(name).value
-                 and list(changes[name] if isinstance(changes[name], (list, tuple)) else ())
-                 != list(self.get_parameter(name).value or ())]
+        fixed = parameters.fixed_while_configured(self, changes)
         if fixed:
             raise ValueError(f"{', '.join(fixed)} cannot change while the node is configured: "
                              'deactivate and clean up first')
-        settings = parameters.read(self, changes)
-        segmenter = self._segmenter
-        old = self._settings
+        old, settings = self._settings, parameters.read(self, changes)
+        guard = self._guard
         if (settings.network, settings.weights) != (old.network, old.weights):
             if settings.weights and settings.weights == old.weights:
                 raise ValueError(f"the parameter weights ('{old.weights}') belongs to network "
                                  f"'{old.network}': change both in one request")
-            segmenter = self._load(settings)
-        self._prepared = settings, segmenter
-
-    def _apply_parameters(self, requested):
-        if self._prepared is None:
-            return
-        (settings, segmenter), self._prepared = self._prepared, None
-        if segmenter is self._segmenter:
-            segmenter.configure(ignore_classes=settings.ignore_classes,
-                                min_confidence=settings.min_confidence)
-        else:
-            self.get_logger().info(f'switched to network {segmenter.network.name}')
-        # The worker takes both once a frame: the swap falls between two frames.
-        self._settings, self._segmenter = settings, segmenter
+            guard = self._load(settings)
+        elif guard.segmenter is not None:
+            parameters.check_ignored(settings, guard.segmenter.classes)
+        self._settings, self._guard = settings, guard
+        if self._pipeline is not None:
+            self._pipeline.swap(settings, guard)
+        if (old.network, old.weights, old.min_confidence) != (
+                settings.network, settings.weights, settings.min_confidence):
+            self._label_info.publish(guard.segmenter.classes, settings.min_confidence)
+        if (settings.network, settings.weights) != (old.network, old.weights):
+            self.get_logger().info(f'switched to {describe(guard.segmenter)}')
+            release_memory()
 
     # -- frames -------------------------------------------------------------------------
 
     def _follow(self):
-        for camera in self._cameras:
-            camera.input.follow(bool(camera.outputs.wanted()))
+        """Subscribe to the cameras whose frames somebody wants."""
+        with self._follow_lock:
+            for camera in self._cameras:
+                camera.input.follow(self._pipeline is not None and bool(camera.wanted()))
 
     def _on_frame(self):
-        worker = self._worker
-        if worker is not None:
-            worker.wake()
+        pipeline = self._pipeline
+        if pipeline is not None:
+            pipeline.wake()
 
-    def _work(self):
-        """Take the newest frame of every camera through; called by the worker."""
-        settings, segmenter = self._settings, self._segmenter
-        more = False
-        for camera in self._cameras:
-            frame = camera.input.take(settings.max_rate)
-            if frame is not None:
-                self._segment(camera, frame, settings, segmenter)
-                more = True
-        return more
+    def _on_step(self):
+        pipeline = self._pipeline
+        if pipeline is not None:
+            pipeline.step()
 
-    def _segment(self, camera, frame, settings, segmenter):
-        message, arrival = frame
-        try:
-            wanted = camera.outputs.wanted()
-            if not wanted:
-                return
-            camera.note_header(message.header)
-            image = image_to_rgb(message)
-            result, = segmenter.segment(
-                [image], settings.mask_size,
-                want_confidence=not wanted.isdisjoint(('confidence', 'confidence/compressed')))
-            camera.outputs.publish(
-                wanted, result, message.header, network=segmenter.network.name,
-                alpha=settings.overlay_alpha, regions=settings.regions,
-                info=camera.input.info)
-            camera.statistics.frame_done(time.monotonic() - arrival)
-        except ImageError as error:
-            camera.statistics.frame_failed(error.kind, str(error))
-            self._throttle.warning(
-                (camera.name, error.kind), f'image on {camera.input.topic} dropped: {error}')
-        except Exception as error:  # costs this frame only, whatever it was
-            if not self.context.ok():
-                return  # a publisher that the shutdown took away
-            camera.statistics.frame_failed(type(error).__name__, str(error))
-            self._throttle.exception(
-                (camera.name, type(error)), f'frame on {camera.input.topic} failed', error)
+    def _watch(self):
+        self._follow()
+        pipeline, settings = self._pipeline, self._settings
+        if pipeline is None or settings is None or pipeline.fault:
+            return
+        timeout = settings.diagnostics.hang_timeout
+        stuck = pipeline.stuck_for()
+        if timeout and stuck > timeout:
+            faulthandler.dump_traceback(file=sys.stderr)
+            pipeline.fault = f'the work on a frame hangs for {stuck:.0f} s'
+            self._fault_signal.trigger()
 
+    # -- diagnostics --------------------------------------------------------------------
 
-def _load_segmenter(options, download):
-    if download and not options['weights']:
-        from ..fetch import fetch
-        from ..registry import Registry
-        registry = Registry.load(options['models_dir'])
-        network = registry.get(options['network'])
-        if registry.find_weights(network) is None:
-            fetch(network, registry.models_dir)
-    return Segmenter(**options)
-
-
-def _result(successful, reason=''):
-    from rcl_interfaces.msg import SetParametersResult
-    return SetParametersResult(successful=successful, reason=reason)
+    def _publish_diagnostics(self):
+        settings, guard = self._settings, self._guard
+        state = ('active' if self._pipeline is not None else 'inactive' if guard is not None
+                 else 'configuring' if self._configuring else 'unconfigured')
+        statuses = [diagnostics.network_status(settings, guard, state, self._fault)]
+        device = statuses[0].hardware_id
+        now = time.monotonic()
+        if settings is not None:
+            for camera in self._cameras:
+                statuses += [
+                    diagnostics.input_status(camera, settings.diagnostics, now, state),
+                    diagnostics.output_status(camera, settings.diagnostics, device, state)]
+        self._diagnostics.publish(statuses)

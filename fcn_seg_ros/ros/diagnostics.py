@@ -1,0 +1,207 @@
+"""The node's health on ``/diagnostics``, once a second."""
+
+from dataclasses import dataclass, field
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+import torch
+
+from .inputs import CameraInput
+from ..statistics import Statistics
+
+OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
+ERROR, STALE = DiagnosticStatus.ERROR, DiagnosticStatus.STALE
+PERIOD = 1.0
+"""Seconds between messages."""
+
+
+@dataclass
+class Status:
+    """
+    One line of an operator's screen.
+
+    :param name: what it is about, appended to the node's name.
+    :param hardware_id: the part that it runs on.
+    """
+
+    name: str
+    hardware_id: str
+    level: bytes = OK
+    message: str = ''
+    values: dict = field(default_factory=dict)
+
+    def raise_to(self, level, message):
+        """Report a problem; of several the worst one, and of equally bad ones the first."""
+        if level > self.level or not self.message:
+            self.level, self.message = max(level, self.level), message
+
+    def to_message(self, node_name):
+        """Return the DiagnosticStatus."""
+        return DiagnosticStatus(
+            level=self.level, name=f'{node_name}: {self.name}', message=self.message or 'OK',
+            hardware_id=self.hardware_id,
+            values=[KeyValue(key=key, value=str(value)) for key, value in self.values.items()])
+
+
+class DiagnosticsPublisher:
+    """Publish statuses on ``/diagnostics``."""
+
+    def __init__(self, node):
+        self._node = node
+        self._publisher = node.create_publisher(
+            DiagnosticArray, '/diagnostics', 1, callback_group=node.frames_group)
+
+    def publish(self, statuses):
+        """Publish some :class:`Status` objects."""
+        msg = DiagnosticArray(status=[
+            status.to_message(self._node.get_name()) for status in statuses])
+        msg.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(msg)
+
+    def flush(self):
+        """Wait a little until those who listen have it: the last words of a process."""
+        from rclpy.duration import Duration
+        self._publisher.wait_for_all_acked(Duration(seconds=0.3))
+
+
+def input_status(camera, limits, now, state):
+    """
+    Judge what comes from a camera.
+
+    :param camera: :class:`.Camera`.
+    :param limits: the parameters ``diagnostics.*`` as attributes.
+    :param now: time.monotonic().
+    :param state: label of the node's lifecycle state.
+    """
+    source: CameraInput = camera.input
+    statistics: Statistics = camera.statistics
+    status = Status(_named(camera, 'camera image'), source.topic)
+    rate, age = statistics.rate('received'), statistics.age('received')
+    status.values = {
+        'topic': source.topic,
+        'reliability': 'not subscribed' if not source.subscribed
+                       else 'reliable' if source.reliable else 'best effort',
+        'frames received': statistics.total('received'),
+        'frame rate (Hz)': f'{rate:.2f}',
+        'age of the last frame (s)': 'none yet' if age is None else f'{age:.2f}',
+        'camera_info': 'received' if source.info is not None else 'none',
+        **_counts(statistics, 'error:', 'errors: '),
+        **_counts(statistics, 'note:', 'odd headers: '),
+    }
+    if statistics.last_error:
+        status.values['last error'] = statistics.last_error
+    since = source.subscribed_at
+    if state != 'active' or since is None:
+        status.message = _resting(state)
+        return status
+    # A camera that nobody asked for until now owes nothing from before.
+    age = now - since if age is None else min(age, now - since)
+    if age > limits.age_stale:
+        status.raise_to(STALE, f'no image on {source.topic} for {age:.0f} s')
+    elif age > limits.age_warn:
+        status.raise_to(WARN, f'no image on {source.topic} for {age:.1f} s')
+    if now - since > limits.window:  # a rate takes time to be one
+        for level, least in ((ERROR, limits.rate_error), (WARN, limits.rate_warn)):
+            if rate < least:
+                status.raise_to(level, f'{rate:.1f} frames a second, less than {least:g}')
+    failed = statistics.recent('error:', limits.window)
+    share = failed / max(1, failed + statistics.recent('done', limits.window))
+    if failed and share > limits.errors_warn:
+        status.raise_to(ERROR if share > limits.errors_error else WARN,
+                        f'{failed} frames failed lately: {statistics.last_error}')
+    for kind in statistics.by_name('note:'):
+        if statistics.recent(f'note:{kind}', limits.window):
+            status.raise_to(WARN, f'images come with {kind}')
+    status.message = status.message or f'{rate:.1f} frames a second'
+    return status
+
+
+def output_status(camera, limits, device, state):
+    """Judge what the node makes of a camera's images, arguments as of :func:`input_status`."""
+    statistics = camera.statistics
+    status = Status(_named(camera, 'masks'), device)
+    rate, latency = statistics.rate('done'), statistics.latency()
+    wanted = sorted(name for _, names in camera.wanted() for name in names)
+    status.values = {
+        'frames done': statistics.total('done'),
+        'frame rate (Hz)': f'{rate:.2f}',
+        'frames failed': statistics.total('error:'),
+        **_counts(statistics, 'drop:', 'dropped: '),
+        'subscribed outputs': ', '.join(wanted) or 'none',
+    }
+    for percent, seconds in zip((50, 95, 99), latency or ()):
+        status.values[f'latency p{percent} (ms)'] = f'{1000 * seconds:.1f}'
+    recent = statistics.recent('done', limits.window)
+    if state != 'active' or not wanted:
+        status.message = _resting(state)
+        return status
+    if recent and latency:
+        for level, most in ((ERROR, limits.latency_error), (WARN, limits.latency_warn)):
+            if latency[1] > most:
+                status.raise_to(level, f'latency p95 is {latency[1]:.2f} s, above {most:g} s')
+    drops = statistics.recent('drop:overload', limits.window)
+    if drops > limits.drops_warn * max(1, statistics.recent('received', limits.window)):
+        status.raise_to(WARN, f'too slow for the camera: {drops} frames dropped lately')
+    status.message = status.message or f'{rate:.1f} frames a second'
+    return status
+
+
+def network_status(settings, guard, state, fault=''):
+    """
+    Tell what runs, and whether it runs as it should.
+
+    :param settings: the node's parameters, or None while not configured.
+    :param guard: :class:`.Guard`, or None.
+    :param fault: why the node has no network although it should.
+    """
+    segmenter = guard and guard.segmenter
+    status = Status('network', str(segmenter.device) if segmenter else 'none',
+                    values={'state': state})
+    if fault:
+        status.raise_to(ERROR, fault)
+    if guard is None:
+        status.message = status.message or f'no network loaded ({state})'
+        return status
+    status.values['reloads'] = guard.reloads
+    if segmenter is None:
+        status.raise_to(ERROR, 'the engine failed and is loaded again')
+        return status
+    status.values |= {
+        'network': segmenter.network.name,
+        'weights': segmenter.weights,
+        'classes': len(segmenter.classes),
+        'device': _device_name(segmenter.device),
+        'engine': segmenter.engine.name,
+        'engine detail': segmenter.engine.detail,
+        'precision': segmenter.engine.precision,
+    }
+    if segmenter.device.type == 'cuda':
+        free, total = torch.cuda.mem_get_info(segmenter.device)
+        status.values['GPU memory of the node (MB)'] = \
+            torch.cuda.memory_reserved(segmenter.device) >> 20
+        status.values['GPU memory free (MB)'] = f'{free >> 20} of {total >> 20}'
+    missing = [label for label in settings.ignore_classes
+               if label != 'void' and label not in segmenter.classes.labels]
+    if missing:
+        status.raise_to(WARN, f"ignore_classes names what the network lacks: {', '.join(missing)}")
+    if guard.degraded:
+        status.raise_to(WARN, f'the network runs {guard.degraded}')
+    status.message = status.message or f'{segmenter.network.name} on {segmenter.device}'
+    return status
+
+
+def _resting(state):
+    return 'idle, nobody subscribes' if state == 'active' else f'the node is {state}'
+
+
+def _named(camera, what):
+    return f'{camera.name} {what}' if camera.name else what
+
+
+def _counts(statistics, prefix, label):
+    return {label + kind: count for kind, count in sorted(statistics.by_name(prefix).items())}
+
+
+def _device_name(device):
+    if device.type != 'cuda':
+        return str(device)
+    return f'{device} ({torch.cuda.get_device_name(device)})'

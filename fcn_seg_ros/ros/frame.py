@@ -1,0 +1,28 @@
+"""A segmented frame on its way to the outputs."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from ..segmenter import Segmentation
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """
+    What the output groups make their messages of.
+
+    :param header: the camera image's header, passed on as it came.
+    :param result: what the network saw.
+    :param network: the network's name.
+    :param settings: the node's parameters, as of ``parameters.read``.
+    :param info: the camera's newest CameraInfo, or None.
+    """
+
+    header: Header
+    result: Segmentation
+    network: str
+    settings: SimpleNamespace
+    info: CameraInfo | None = None

@@ -1,0 +1,66 @@
+"""Loading networks for the node, with what the log should say meanwhile."""
+
+import time
+
+from ..errors import FcnSegError
+from ..fetch import fetch
+from ..registry import Registry
+from ..segmenter import Segmenter
+
+_OPTIONS = ('network', 'weights', 'models_dir', 'device', 'engine', 'precision', 'threads',
+            'deterministic', 'ignore_classes', 'min_confidence')
+_PROGRESS_PERIOD = 5.0
+"""Seconds between lines about a download."""
+
+
+def load_segmenter(settings, logger, keep_on=lambda: True, **changes):
+    """
+    Load the network of the node's settings, downloading it first where it may.
+
+    :param settings: the node's parameters, as of ``parameters.read``.
+    :param logger: the node's logger.
+    :param keep_on: asked while downloading; false breaks it off (it can go on later).
+    :param changes: replace settings of the same names.
+    :returns: the :class:`.Segmenter`.
+    :raises FcnSegError: when it can't be had.
+    """
+    options = {name: getattr(settings, name) for name in _OPTIONS} | changes
+    if settings.download and not settings.weights:
+        registry = Registry.load(settings.models_dir)
+        network = registry.get(settings.network)
+        if registry.find_weights(network) is None:
+            fetch(network, settings.models_dir,
+                  progress=_Progress(network.name, logger, keep_on))
+    return Segmenter(**options)
+
+
+def describe(segmenter):
+    """Return a line on what is loaded and what runs it."""
+    height, width = segmenter.input_size
+    return (f'network {segmenter.network.name} ({len(segmenter.classes)} classes, input '
+            f'{width}x{height}) on {segmenter.device}, engine {segmenter.engine.name} '
+            f'({segmenter.engine.detail})')
+
+
+class DownloadStoppedError(FcnSegError):
+    """The node is told to end."""
+
+
+class _Progress:
+    """Log a line now and then."""
+
+    def __init__(self, name, logger, keep_on):
+        self._name = name
+        self._logger = logger
+        self._keep_on = keep_on
+        self._next = time.monotonic()
+
+    def __call__(self, done, total):
+        if not self._keep_on():
+            raise DownloadStoppedError('the node ends; the download goes on at its next start')
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _PROGRESS_PERIOD
+        share = f' ({100 * done // total} %) of {total / 1e6:.0f}' if total else ''
+        self._logger.info(f'downloading network {self._name}: {done / 1e6:.0f}{share} MB')

@@ -1,0 +1,83 @@
+"""The node's parameters, as data."""
+
+from dataclasses import dataclass
+
+from rclpy.parameter import Parameter
+
+from ..engines import ENGINES, PRECISIONS
+from ..segmenter import DEFAULT_NETWORK
+
+
+@dataclass(frozen=True)
+class Spec:
+    """
+    A parameter.
+
+    :param live: it can change while the node is configured.
+    :param choices: the values a string may have, or None.
+    :param limits: (least, most) of a number, or None.
+    :param array: type of an array, since rclpy takes an empty list for bytes.
+    """
+
+    name: str
+    default: object
+    description: str
+    live: bool = False
+    choices: tuple | None = None
+    limits: tuple | None = None
+    array: Parameter.Type | None = None
+
+
+def _limit(name, default, description, most=1e6):
+    return Spec(f'diagnostics.{name}', default, description, live=True, limits=(0.0, most))
+
+
+SPECS = (
+    Spec('network', DEFAULT_NETWORK,
+         "Network: a name or alias that 'fcn-seg networks' lists, or the path of a network.yaml.",
+         live=True),
+    Spec('weights', '',
+         "File that overrides the network's own weights: .safetensors, .onnx or .pth.", live=True),
+    Spec('models_dir', '',
+         "Folder where weights are looked for first; '' is $XDG_CACHE_HOME/fcn_seg_ros."),
+    Spec('download', False, 'Fetch missing weights when configuring.'),
+    Spec('device', 'auto', 'Where the network runs: auto, cpu, cuda or cuda:N.'),
+    Spec('engine', 'auto', 'What runs the network.', choices=ENGINES),
+    Spec('precision', 'auto', 'Number format of the network.', choices=PRECISIONS),
+    Spec('threads', 0, 'CPU threads the engine may use, 0 = its own choice.', limits=(0, 256)),
+    Spec('deterministic', False,
+         'No autotuning: the same frame gives the same mask bit for bit.'),
+    Spec('image_transport', 'raw', 'How the camera image comes in.',
+         choices=('raw', 'compressed')),
+    Spec('mask_size', 'input',
+         "Size of the outputs: 'input' (the camera's), 'network' (the network's), or WxH.",
+         live=True),
+    Spec('rectified', False, 'The image is rectified: use P of camera_info, not K and D.'),
+    Spec('overlay_alpha', 0.5, 'Weight of the class colours in the overlay.',
+         live=True, limits=(0.0, 1.0)),
+    Spec('min_confidence', 0.0, 'Pixels less probable than this become unknown (255).',
+         live=True, limits=(0.0, 1.0)),
+    Spec('ignore_classes', ['void'], 'Labels that are never predicted.', live=True,
+         array=Parameter.Type.STRING_ARRAY),
+    Spec('max_rate', 0.0, 'Frames a second and camera that are segmented, 0 = every frame.',
+         live=True, limits=(0.0, 1000.0)),
+    Spec('regions', [], 'Names of image regions with fractions of their own; each needs '
+         "'regions.NAME': [x0, y0, x1, y1] in shares of the image.",
+         array=Parameter.Type.STRING_ARRAY),
+    Spec('cameras', [], 'Names of several cameras served by one network; none = one camera '
+         "on the topic 'image'.", array=Parameter.Type.STRING_ARRAY),
+    Spec('autostart', True, 'Configure and activate at start-up.'),
+    _limit('window', 10.0, 'Seconds that errors, drops and odd headers are judged over.', 600.0),
+    _limit('rate_warn', 0.0, 'Camera frames a second below which to warn, 0 = never.'),
+    _limit('rate_error', 0.0, 'Camera frames a second below which it is an error, 0 = never.'),
+    _limit('age_warn', 1.0, 'Seconds without a camera frame after which to warn.'),
+    _limit('age_stale', 5.0, 'Seconds without a camera frame after which it counts as stale.'),
+    _limit('latency_warn', 1.0, 'Latency (p95, seconds from arrival to outputs) to warn from.'),
+    _limit('latency_error', 5.0, 'Latency (p95, seconds) from which it is an error.'),
+    _limit('drops_warn', 1.0, 'Share of the frames dropped because the machine is too slow, '
+           'above which to warn; 1 = never: the newest frame wins by design.', 1.0),
+    _limit('errors_warn', 0.0, 'Share of failing frames above which to warn.', 1.0),
+    _limit('errors_error', 0.5, 'Share of failing frames above which it is an error.', 1.0),
+    _limit('hang_timeout', 30.0, 'Seconds that one step of the work on a frame may take before '
+           'the node gives up, 0 = any time.'),
+)

@@ -1,0 +1,272 @@
+"""
+Node processes and their counterparts on a ROS graph, for tests.
+
+Everything waits for conditions with deadlines: discovery takes a second on an idle
+machine and many on a busy one.
+"""
+
+from array import array
+import fcntl
+import os
+from pathlib import Path
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from builtin_interfaces.msg import Time
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+DEADLINE = 60.0
+"""Seconds after which a condition counts as never coming true."""
+RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+
+
+class Domain:
+    """A ROS domain that no other test on this machine uses while this object holds it."""
+
+    def __init__(self):
+        numbers = list(range(1, 101))
+        random.SystemRandom().shuffle(numbers)
+        for number in numbers:
+            path = Path(tempfile.gettempdir(), f'fcn_seg_ros_test_domain_{number}.lock')
+            try:
+                self._file = open(path, 'w')  # noqa: SIM115 (held open: it is the lock)
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # in use, or another user's
+                continue
+            self.number = number
+            return
+        raise RuntimeError('no free ROS domain')
+
+    def release(self):
+        """Let others have the domain."""
+        self._file.close()
+
+
+class NodeProcess:
+    """
+    A segmentation node in a process of its own.
+
+    :param domain: number of the ROS domain.
+    :param folder: for its log, its HOME and its cache.
+    :param params: parameters by name.
+    :param remap: {from: to}.
+    :param prelude: Python code to run in the process before the node's main(), such as a
+        replacement of the engine by one that fails.
+    """
+
+    def __init__(self, domain, folder, params=None, *, remap=None, prelude='', name=''):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log_path = folder / 'node.log'
+        arguments = ['--ros-args']
+        for key, value in (params or {}).items():
+            arguments += ['-p', f'{key}:={_yaml(value)}']
+        for key, value in (remap or {}).items():
+            arguments += ['-r', f'{key}:={value}']
+        if name:
+            arguments += ['-r', f'__node:={name}']
+        environment = dict(
+            os.environ, ROS_DOMAIN_ID=str(domain), HOME=str(folder),
+            XDG_CACHE_HOME=str(folder / 'cache'), ROS_LOG_DIR=str(folder / 'ros_log'))
+        code = f'{prelude}\nfrom fcn_seg_ros.ros.main import main\nmain()'
+        with open(self.log_path, 'wb') as log:
+            self.process = subprocess.Popen(
+                [sys.executable, '-c', code, *arguments], env=environment, cwd=folder,
+                stdout=log, stderr=subprocess.STDOUT)
+
+    @property
+    def log(self):
+        """Everything the process has printed so far."""
+        return self.log_path.read_text(errors='replace')
+
+    def wait_for_log(self, pattern, deadline=DEADLINE):
+        """Return the match of a regular expression once the log has one."""
+        end = time.monotonic() + deadline
+        while True:
+            match = re.search(pattern, self.log)
+            if match:
+                return match
+            running = self.process.poll() is None
+            if not running or time.monotonic() > end:
+                raise AssertionError(
+                    f'no {pattern!r} in the log (running: {running}):\n{self.log}')
+            time.sleep(0.02)
+
+    def wait_for_exit(self, deadline=DEADLINE):
+        """Return the exit status."""
+        return self.process.wait(deadline)
+
+    def stop(self, number=signal.SIGINT, deadline=DEADLINE):
+        """Send a signal and return (exit status, seconds that the end took)."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        status = self.wait_for_exit(deadline)
+        return status, time.monotonic() - began
+
+    def kill(self):
+        """End the process if it is still there."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def cpu_seconds(self):
+        """Return the processor time that the process has used."""
+        fields = Path(f'/proc/{self.process.pid}/stat').read_text().rpartition(') ')[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
+
+    def memory(self):
+        """Return the resident memory, bytes."""
+        pages = Path(f'/proc/{self.process.pid}/statm').read_text().split()[1]
+        return int(pages) * os.sysconf('SC_PAGE_SIZE')
+
+
+def _yaml(value):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return f"'{value}'" if isinstance(value, str) else repr(value)
+
+
+class Listener:
+    """What arrives on a topic."""
+
+    def __init__(self, graph, message_type, topic, qos):
+        self.graph = graph
+        self.messages = []
+        self.times = []
+        self.subscription = graph.node.create_subscription(
+            message_type, topic, self._on_message, qos)
+
+    def _on_message(self, message):
+        self.messages.append(message)
+        self.times.append(time.monotonic())
+
+    def clear(self):
+        """Forget what has arrived."""
+        self.messages.clear()
+        self.times.clear()
+
+    def wait_for(self, condition=lambda message: True, deadline=DEADLINE):
+        """Return the first message that meets a condition, also one from before."""
+        def find():
+            return next((m for m in self.messages if condition(m)), None)
+
+        what = self.subscription.topic_name
+        self.graph.wait_until(lambda: find() is not None, f'a message on {what}', deadline)
+        return find()
+
+    def wait_for_stamp(self, stamp, deadline=DEADLINE):
+        """Return the message with this stamp."""
+        return self.wait_for(lambda message: message.header.stamp == stamp, deadline)
+
+    def close(self):
+        """Stop to listen."""
+        self.graph.node.destroy_subscription(self.subscription)
+
+
+class Graph:
+    """The test's own node on a domain: cameras, listeners, service clients."""
+
+    def __init__(self, domain, name='test_graph'):
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.node = rclpy.create_node(name, context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self._clients = {}
+
+    def wait_until(self, condition, what, deadline=DEADLINE):
+        """Run callbacks until a condition is true."""
+        end = time.monotonic() + deadline
+        while not condition():
+            assert time.monotonic() < end, f'waited {deadline} s in vain for {what}'
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def spin_for(self, seconds):
+        """Run callbacks for some time: for what must not happen."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def camera(self, topic='image', message_type=Image, *, reliability=RELIABLE, depth=1):
+        """Return a publisher."""
+        return self.node.create_publisher(
+            message_type, topic, QoSProfile(depth=depth, reliability=reliability))
+
+    def listen(self, message_type, topic, *, reliability=RELIABLE, depth=10, latched=False):
+        """Return a :class:`Listener`."""
+        durability = (DurabilityPolicy.TRANSIENT_LOCAL if latched
+                      else DurabilityPolicy.VOLATILE)
+        return Listener(self, message_type, topic, QoSProfile(
+            depth=depth, reliability=reliability, durability=durability))
+
+    def wait_for_subscribers(self, publisher, count=1, deadline=DEADLINE):
+        """Wait until a publisher has exactly so many subscribers."""
+        self.wait_until(lambda: publisher.get_subscription_count() == count,
+                        f'{count} subscribers of {publisher.topic_name}', deadline)
+
+    def call(self, service_type, name, request, deadline=DEADLINE):
+        """Call a service and return its response."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(service_type, name)
+        client = self._clients[name]
+        self.wait_until(client.service_is_ready, f'the service {name}', deadline)
+        future = client.call_async(request)
+        self.wait_until(future.done, f'the answer of {name}', deadline)
+        return future.result()
+
+    def close(self):
+        """Leave the graph."""
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+_serial = iter(range(1, 1 << 30))
+
+
+def new_header(frame_id='camera_optical'):
+    """Return a header whose stamp no other has, and all of whose digits count."""
+    serial = next(_serial)
+    return Header(frame_id=frame_id, stamp=Time(sec=1_700_000_000 + serial,
+                                                nanosec=987_654_321 - serial))
+
+
+def image_message(pixels, encoding='rgb8', header=None):
+    """Return an Image of a uint8 array H x W or H x W x 3."""
+    message = Image(header=header or new_header(), height=pixels.shape[0],
+                    width=pixels.shape[1], encoding=encoding, step=pixels.strides[0])
+    message.data = to_array(pixels)
+    return message
+
+
+def to_array(data):
+    """Return bytes as what a message's data takes without a check of each element."""
+    values = array('B')
+    values.frombytes(memoryview(np.ascontiguousarray(data)).cast('B')
+                     if isinstance(data, np.ndarray) else data)
+    return values
+
+
+def picture(height=48, width=64, seed=0):
+    """Return a picture of coloured blobs, uint8 H x W x 3."""
+    import cv2
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def mask_of(message):
+    """Return an Image's pixels."""
+    shape = (message.height, message.width) + ((3,) if message.encoding == 'rgb8' else ())
+    return np.frombuffer(message.data, np.uint8).reshape(shape)

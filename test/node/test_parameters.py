@@ -1,0 +1,214 @@
+"""Parameters and network switches, through the node's services."""
+
+from fcn_seg_ros.msg import ClassFractions
+from graph import image_message, mask_of, picture
+from networks import OTHER, TINY
+import numpy as np
+import pytest
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import (
+    DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically)
+from rclpy.parameter import Parameter, parameter_value_to_python
+from sensor_msgs.msg import Image
+
+
+class Bench:
+    def __init__(self, nodes):
+        self.graph = nodes.graph
+        self.node = nodes.start(regions=['left'], regions__left=[0.0, 0.0, 0.5, 1.0])
+        self.camera = self.graph.camera()
+        self.masks = self.graph.listen(Image, '/segmentation/class_mask')
+        self.fractions = self.graph.listen(ClassFractions, '/segmentation/class_fractions')
+        self.graph.wait_for_subscribers(self.camera)
+        self.segment()
+
+    def segment(self, pixels=None):
+        """Return the class mask and the fractions of a picture."""
+        message = image_message(picture() if pixels is None else pixels)
+        stamp = message.header.stamp
+        self.camera.publish(message)
+        return (mask_of(self.masks.wait_for_stamp(stamp)),
+                self.fractions.wait_for_stamp(stamp))
+
+    def request(self, **values):
+        """Set parameters in one request; return (successful, reason)."""
+        result = self.graph.call(
+            SetParametersAtomically, '/segmentation/set_parameters_atomically',
+            SetParametersAtomically.Request(parameters=_messages(values))).result
+        return result.successful, result.reason
+
+    def get(self, name):
+        """Return a parameter's value."""
+        value, = self.graph.call(GetParameters, '/segmentation/get_parameters',
+                                 GetParameters.Request(names=[name])).values
+        return parameter_value_to_python(value)
+
+
+def _messages(values):
+    return [Parameter(name.replace('__', '.'), value=value).to_parameter_msg()
+            for name, value in values.items()]
+
+
+@pytest.fixture(scope='module')
+def bench(shared_nodes):
+    return Bench(shared_nodes)
+
+
+@pytest.mark.parametrize(('values', 'reason'), [
+    ({'overlay_alpha': 1.5}, 'overlay_alpha'),
+    ({'overlay_alpha': float('nan')}, 'overlay_alpha'),
+    ({'min_confidence': -0.1}, 'min_confidence'),
+    ({'max_rate': -1.0}, 'max_rate'),
+    ({'max_rate': 'fast'}, 'type'),
+    ({'threads': 2.5}, 'type'),
+    ({'mask_size': '640'}, 'WIDTHxHEIGHT'),
+    ({'mask_size': '0x480'}, 'WIDTHxHEIGHT'),
+    ({'mask_size': '99999x480'}, 'WIDTHxHEIGHT'),
+    ({'mask_size': '8192x8192'}, 'pixels'),
+    ({'network': 'tinny'}, "unknown network 'tinny': did you mean tiny"),
+    ({'network': ''}, 'network is empty'),
+    ({'weights': '/no/such.pth'}, 'cannot read the weights /no/such.pth'),
+    ({'ignore_classes': ['ground', 'wall', 'thing', 'person', 'sky']}, 'leaves no class'),
+    ({'engine': 'tensorrt'}, 'engine'),
+    ({'engine': 'onnxruntime'}, 'cannot change while the node is configured'),
+    ({'device': 'cuda'}, 'cannot change while the node is configured'),
+    ({'cameras': ['front']}, 'cannot change while the node is configured'),
+    ({'cameras': ['front camera']}, 'is not a name'),
+    ({'regions__left': [0.0, 0.0, 1.0]}, 'must be [x0, y0, x1, y1]'),
+    ({'regions__left': [0.5, 0.0, 0.5, 1.0]}, 'must be [x0, y0, x1, y1]'),
+    ({'regions__left': [0.0, 0.0, 0.5, 1.01]}, 'must be [x0, y0, x1, y1]'),
+    ({'diagnostics__age_warn': -1.0}, 'age_warn'),
+])
+def test_what_cannot_be_obeyed_is_rejected_with_a_reason(bench, values, reason):
+    name = next(iter(values)).replace('__', '.')
+    before = bench.get(name)
+    successful, why = bench.request(**values)
+    assert not successful
+    assert reason in why
+    assert '\n' not in why
+    assert bench.get(name) == before
+
+
+def test_a_partly_invalid_request_changes_nothing(bench):
+    mask, fractions = bench.segment()
+    assert not bench.request(mask_size='32x24', network=OTHER, min_confidence=2.0)[0]
+    assert not bench.request(mask_size='32x24', network='no-such')[0]
+    assert not bench.request(network=OTHER, ignore_classes=['inside', 'outside'])[0]
+    assert (bench.get('mask_size'), bench.get('network')) == ('input', TINY)
+    again, fractions_again = bench.segment()
+    np.testing.assert_array_equal(again, mask)
+    assert fractions_again.network == fractions.network == TINY
+
+
+def test_one_by_one_the_valid_ones_are_set(bench):
+    results = bench.graph.call(
+        SetParameters, '/segmentation/set_parameters', SetParameters.Request(
+            parameters=_messages({'overlay_alpha': 0.25, 'max_rate': -1.0}))).results
+    assert [result.successful for result in results] == [True, False]
+    assert bench.get('overlay_alpha') == 0.25
+    assert bench.request(overlay_alpha=0.5)[0]
+
+
+@pytest.mark.parametrize(('size', 'shape'), [
+    ('32x24', (24, 32)), ('network', (64, 64)), ('200x100', (100, 200)), ('input', (48, 64))])
+def test_mask_size(bench, size, shape):
+    assert bench.request(mask_size=size) == (True, '')
+    assert bench.segment()[0].shape == shape
+
+
+def test_min_confidence_and_ignored_classes(bench):
+    mask, _ = bench.segment()
+    try:
+        assert bench.request(min_confidence=1.0)[0]
+        unsure, fractions = bench.segment()
+        assert (unsure == 255).all()
+        assert fractions.unknown == pytest.approx(1)
+        assert bench.request(min_confidence=0.0, ignore_classes=['ground', 'no-such'])[0]
+        without, _ = bench.segment()
+        assert (mask == 0).any(), 'the picture tests nothing'
+        assert not (without == 0).any()
+    finally:
+        assert bench.request(min_confidence=0.0, ignore_classes=['void'])[0]
+    np.testing.assert_array_equal(bench.segment()[0], mask)
+
+
+def test_switch_of_the_network_and_back(bench):
+    mask, _ = bench.segment()
+    assert bench.request(network=OTHER) == (True, '')
+    _, fractions = bench.segment()
+    assert fractions.network == OTHER
+    assert [c.label for c in fractions.classes] == ['inside', 'outside']
+    # One that does not work leaves the present one alone.
+    assert not bench.request(network='voc-320x320')[0]
+    assert bench.segment()[1].network == OTHER
+    assert bench.request(network=TINY) == (True, '')
+    again, fractions = bench.segment()
+    assert fractions.network == TINY
+    np.testing.assert_array_equal(again, mask)
+
+
+def test_a_region_moves_while_the_node_runs(bench):
+    assert bench.request(regions__left=[0.0, 0.0, 0.25, 1.0]) == (True, '')
+    roi = bench.segment()[1].regions[0].roi
+    assert (roi.width, roi.height) == (16, 48)
+    assert bench.request(regions__left=[0.0, 0.0, 0.5, 1.0]) == (True, '')
+
+
+def test_weights_of_another_network_are_rejected(bench, models_dir):
+    successful, reason = bench.request(weights=str(models_dir / OTHER / 'model.safetensors'))
+    assert not successful
+    assert 'model.safetensors' in reason
+    # Both in one request fit each other.
+    assert bench.request(network=OTHER, weights=str(models_dir / OTHER / 'model.safetensors'))[0]
+    assert bench.segment()[1].network == OTHER
+    successful, reason = bench.request(network=TINY)
+    assert not successful
+    assert 'change both' in reason
+    assert bench.request(network=TINY, weights='')[0]
+    assert bench.segment()[1].network == TINY
+
+
+def test_no_frame_is_mixed_up_while_networks_are_switched(bench):
+    labels = {TINY: 5, OTHER: 2}
+    bench.fractions.clear()
+    client = bench.graph.node.create_client(
+        SetParametersAtomically, '/segmentation/set_parameters_atomically')
+    bench.graph.wait_until(client.service_is_ready, 'the service')
+    seen = []
+    for name in (OTHER, TINY):
+        future = client.call_async(SetParametersAtomically.Request(
+            parameters=_messages({'network': name})))
+        frames = 0
+        while not future.done():
+            bench.segment()
+            frames += 1
+        seen.append(frames)
+        assert future.result().result.successful
+    assert bench.segment()[1].network == TINY
+    assert min(seen) > 0, 'frames stood still while a network was loaded'
+    for message in bench.fractions.messages:
+        assert len(message.classes) == labels[message.network]
+
+
+def test_every_parameter_is_described(bench):
+    names = bench.graph.call(ListParameters, '/segmentation/list_parameters',
+                             ListParameters.Request()).result.names
+    names = [name for name in names if not name.startswith(('qos_overrides', 'use_sim_time',
+                                                            'start_type_description'))]
+    descriptors = bench.graph.call(
+        DescribeParameters, '/segmentation/describe_parameters',
+        DescribeParameters.Request(names=names)).descriptors
+    assert {'network', 'cameras', 'diagnostics.age_warn'} <= set(names)
+    for descriptor in descriptors:
+        assert len(descriptor.description) > 10, descriptor.name
+        assert descriptor.description.endswith('.'), descriptor.name
+        if descriptor.type in (ParameterType.PARAMETER_INTEGER, ParameterType.PARAMETER_DOUBLE):
+            ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+            assert ranges, f'{descriptor.name} has no range'
+
+
+def test_arrays_are_arrays_of_the_right_type(bench):
+    values = bench.graph.call(
+        GetParameters, '/segmentation/get_parameters',
+        GetParameters.Request(names=['cameras', 'regions', 'ignore_classes'])).values
+    assert {value.type for value in values} == {ParameterType.PARAMETER_STRING_ARRAY}
