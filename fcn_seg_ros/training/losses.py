@@ -10,6 +10,9 @@ from ..model import interpolate_scores
 AUXILIARY_STRIDE = 4
 """The stride-32 head is so coarse that a loss at every fourth pixel teaches it the same."""
 
+IOU_STRIDE = 2
+"""IoU is a ratio of sums: every fourth pixel estimates it as well, at a quarter of the time."""
+
 
 def class_frequencies(dataset, num_classes):
     """
@@ -37,6 +40,29 @@ def log_class_weights(frequencies):
     return weights / (weights * frequencies).sum()
 
 
+def soft_iou_loss(scores, labels):
+    """
+    Return 1 - the mean over the batch's classes of IoU with probabilities for masks.
+
+    After M. Rahman, Y. Wang, "Optimizing Intersection-Over-Union in Deep Neural
+    Networks for Image Segmentation", ISVC 2016: it weighs a rare class like a frequent
+    one, and unlike class weights it punishes predicting it too often.
+
+    :param scores: float tensor N x C x H x W.
+    :param labels: int64 tensor N x H x W.
+    """
+    classes = scores.shape[1]
+    valid = labels != IGNORE
+    shares = scores.softmax(1) * valid[:, None]
+    own = shares.gather(1, labels.where(valid, 0)[:, None])[:, 0][valid]
+    hits = own.new_zeros(classes).index_add(0, labels[valid], own)
+    pixels = torch.bincount(labels[valid], minlength=classes)
+    unions = shares.sum((0, 2, 3)) + pixels - hits
+    present = pixels > 0
+    # Without labels: zero, but connected to the scores.
+    return 1 - (hits / unions)[present].mean() if present.any() else shares.sum() * 0
+
+
 class SegmentationLoss(nn.Module):
     """
     Cross-entropy of the decoder's scores plus ``auxiliary`` times that of the stride-32 head's.
@@ -46,12 +72,14 @@ class SegmentationLoss(nn.Module):
     :param auxiliary: weight of the stride-32 head's loss.
     :param ohem: share of the labelled pixels, those of the highest loss, that counts
         (online hard example mining, A. Shrivastava et al., CVPR 2016); 0 = all.
+    :param iou: weight of :func:`soft_iou_loss` of the decoder's scores.
     """
 
-    def __init__(self, class_weights=None, label_smoothing=0.0, auxiliary=0.4, ohem=0.0):
+    def __init__(self, class_weights=None, label_smoothing=0.0, auxiliary=0.4, ohem=0.0, iou=0.0):
         super().__init__()
         self.register_buffer('class_weights', class_weights, persistent=False)
-        self.label_smoothing, self.auxiliary, self.ohem = label_smoothing, auxiliary, ohem
+        self.label_smoothing, self.auxiliary = label_smoothing, auxiliary
+        self.ohem, self.iou = ohem, iou
 
     def forward(self, scores, scores32, labels):
         """
@@ -65,6 +93,9 @@ class SegmentationLoss(nn.Module):
         # Contiguous scores interpolate and their gradient scatters twice as fast on the CPU.
         full = interpolate_scores(scores.float().contiguous(), labels.shape[-2:])
         loss = self._cross_entropy(full, labels, self.ohem)
+        if self.iou:
+            s = IOU_STRIDE
+            loss = loss + self.iou * soft_iou_loss(full[..., ::s, ::s], labels[..., ::s, ::s])
         if scores32 is not scores and self.auxiliary:
             s = AUXILIARY_STRIDE
             coarse = labels[:, s // 2::s, s // 2::s]

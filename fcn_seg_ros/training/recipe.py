@@ -60,6 +60,7 @@ class Recipe:
     cache: bool
     decoder: str
     weights: str
+    weights_part: str
     size: tuple
     crop: tuple
     augment: Augment
@@ -67,6 +68,7 @@ class Recipe:
     label_smoothing: float
     auxiliary: float
     ohem: float
+    iou: float
     optimizer: str
     rate: float
     weight_decay: float
@@ -156,10 +158,11 @@ def _data(data, where):
 
 
 def _network(data, where):
-    f = Fields(data, where, ('decoder', 'weights', 'size', 'crop'))
+    f = Fields(data, where, ('decoder', 'weights', 'weights_part', 'size', 'crop'))
     size = _pair(f, 'size', 32, MAX_SIDE, whole=True)
     return {'decoder': _choice(f, 'decoder', tuple(DECODERS), 'fcn32s'),
-            'weights': f.text('weights', default=''), 'size': size,
+            'weights': f.text('weights', default=''),
+            'weights_part': _choice(f, 'weights_part', ('all', 'backbone'), 'all'), 'size': size,
             'crop': _pair(f, 'crop', 32, MAX_SIDE, size, whole=True)}
 
 
@@ -180,7 +183,7 @@ def _augment(data, where):
 
 
 def _loss(data, where):
-    f = Fields(data, where, ('class_weights', 'label_smoothing', 'auxiliary', 'ohem'))
+    f = Fields(data, where, ('class_weights', 'label_smoothing', 'auxiliary', 'ohem', 'iou'))
     weights = f.raw('class_weights', 'none')
     if isinstance(weights, list):
         if not all(isinstance(w, (int, float)) and w >= 0 for w in weights):
@@ -191,7 +194,7 @@ def _loss(data, where):
     return {'class_weights': weights,
             'label_smoothing': f.number('label_smoothing', 0, 0.9, 0.0),
             'auxiliary': f.number('auxiliary', 0, 10, 0.4),
-            'ohem': f.number('ohem', 0, 1, 0.0)}
+            'ohem': f.number('ohem', 0, 1, 0.0), 'iou': f.number('iou', 0, 10, 0.0)}
 
 
 def _optimizer(data, where):

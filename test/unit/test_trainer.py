@@ -6,17 +6,19 @@ import signal
 import subprocess
 import sys
 
+from fcn_seg_ros.classes import class_set_from_labels
 from fcn_seg_ros.errors import FcnSegError, TrainingError
 from fcn_seg_ros.registry import Registry
 from fcn_seg_ros.training import checkpoint
 from fcn_seg_ros.training.loader import EpochBatches, TrainingSet
 from fcn_seg_ros.training.optimization import learning_rate
 from fcn_seg_ros.training.recipe import load_recipe, parse_recipe
-from fcn_seg_ros.training.trainer import Trainer
+from fcn_seg_ros.training.trainer import initial_model, Trainer
 from fcn_seg_ros.weights import load_network
 import numpy as np
 from PIL import Image
 import pytest
+from safetensors.torch import load_file, save_file
 import torch
 import yaml
 
@@ -190,6 +192,32 @@ def test_output_is_a_network_of_the_registry(uninterrupted, tmp_path):
     last, _ = load_network(network, uninterrupted / 'last' / 'model.safetensors')
     torch.testing.assert_close(last.state_dict()['skip8.4.bias'],
                                average['skip8.4.bias'], atol=1e-3, rtol=1e-3)
+
+
+def test_start_from_weights(data, uninterrupted, tmp_path):
+    weights = uninterrupted / 'last' / 'model.safetensors'
+
+    def start(**network):
+        plain = plain_recipe(data)
+        plain['network'].update(network)
+        recipe = parse_recipe(plain)
+        classes = class_set_from_labels(LABELS, 'x')
+        return initial_model(recipe, classes).state_dict()
+
+    trained, random = load_file(weights), start()
+    whole = start(weights=str(weights))
+    part = start(weights=str(weights), weights_part='backbone', decoder='fcn32s')
+    for name in ('backbone.conv1.weight', 'skip8.4.weight'):
+        assert torch.equal(whole[name], trained[name].float())
+        assert not torch.equal(random[name], whole[name])
+    assert torch.equal(part['backbone.conv1.weight'], whole['backbone.conv1.weight'])
+    assert not torch.equal(part['classifier.4.weight'], whole['classifier.4.weight'])
+    (tmp_path / 'x.safetensors').write_bytes(weights.read_bytes()[:999])
+    with pytest.raises(FcnSegError, match='cannot read the weights'):
+        start(weights=str(tmp_path / 'x.safetensors'), weights_part='backbone')
+    save_file({'backbone.conv1.weight': torch.zeros(1)}, tmp_path / 'y.safetensors')
+    with pytest.raises(FcnSegError, match='lacks backbone.conv1.weight'):
+        start(weights=str(tmp_path / 'y.safetensors'), weights_part='backbone')
 
 
 def test_refuses_to_overwrite_or_to_resume_another_recipe(data, uninterrupted):

@@ -1,7 +1,7 @@
 """Augmentation: pictures and labels move together, values are what they should be."""
 
 from fcn_seg_ros.training.datasets import IGNORE
-from fcn_seg_ros.training.losses import log_class_weights, SegmentationLoss
+from fcn_seg_ros.training.losses import log_class_weights, SegmentationLoss, soft_iou_loss
 from fcn_seg_ros.training.recipe import parse_recipe
 from fcn_seg_ros.training.transforms import (
     ColorAffine, Jpeg, mix_classes, Noise, PADDING, RandomScaledCrop, training_transforms)
@@ -157,10 +157,21 @@ def test_hard_example_mining_takes_the_worst_pixels():
     torch.testing.assert_close(mined, losses[0, 0, 2])
 
 
-@pytest.mark.parametrize('ohem', [0.0, 0.5])
-def test_a_batch_without_labels_gives_zero_not_nan(ohem):
+def test_soft_iou_by_hand():
+    # Probabilities 0.8 / 0.2 and, the other way round, 0.2 / 0.8; the last pixel is ignored.
+    scores = torch.tensor([[0.8, 0.2, 0.2], [0.2, 0.8, 0.8]]).log().view(1, 2, 1, 3)
+    labels = torch.tensor([[[0, 0, IGNORE]]])
+    # Class 0: hits 0.8 + 0.2, union 1.0 + 2 - 1.0; class 1 has no labelled pixel.
+    assert soft_iou_loss(scores, labels).item() == pytest.approx(1 - 1.0 / 2.0)
+    labels[0, 0, 1] = 1
+    # Both classes: hits 0.8, union 1.0 + 1 - 0.8.
+    assert soft_iou_loss(scores, labels).item() == pytest.approx(1 - 0.8 / 1.2)
+
+
+@pytest.mark.parametrize('options', [{}, {'ohem': 0.5}, {'iou': 1.0}])
+def test_a_batch_without_labels_gives_zero_not_nan(options):
     scores = torch.zeros(1, 2, 4, 4, requires_grad=True)
     labels = torch.full((1, 4, 4), IGNORE, dtype=torch.uint8)
-    loss = SegmentationLoss(ohem=ohem)(scores, scores, labels)
+    loss = SegmentationLoss(**options)(scores, scores, labels)
     loss.backward()
     assert loss.item() == 0 and (scores.grad == 0).all()
