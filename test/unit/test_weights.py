@@ -75,6 +75,15 @@ def test_published_names_give_the_very_weights():
     assert all(torch.equal(tensors[name], tensor) for name, tensor in state().items())
 
 
+def test_second_head_of_the_training_is_left_out():
+    def add_head(graph):
+        graph.initializer.append(onnx_package.numpy_helper.from_array(
+            np.zeros((5, 64, 1, 1), np.float32), 'aux_classifier.4.weight'))
+        graph.node.append(onnx_package.helper.make_node(
+            'Conv', [graph.node[-1].input[0], 'aux_classifier.4.weight'], ['aux']))
+    assert read_onnx(edited(add_head), 'fcn32s').keys() == state().keys()
+
+
 def test_equal_tensors_that_the_exporter_kept_once(tmp_path, network):
     def share(graph):
         tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -83,6 +92,13 @@ def test_equal_tensors_that_the_exporter_kept_once(tmp_path, network):
         graph.node.insert(0, onnx_package.helper.make_node('Identity', [first], [second]))
     tensors = read_onnx(edited(share), 'fcn32s')
     assert torch.equal(tensors['classifier.1.running_mean'], state()['classifier.1.bias'])
+
+
+@pytest.mark.parametrize('decoder', ['fcn32s', 'fcn8s'])
+def test_numeric_names(decoder):
+    tensors = read_onnx(edited(number_tensors, decoder=decoder), decoder)
+    assert tensors.keys() == state(decoder).keys()
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in state(decoder).items())
 
 
 def edited(edit, form='published', decoder='fcn32s'):
@@ -98,6 +114,42 @@ def node(graph, op, index=0):
 
 def attribute(node, name):
     return next(a for a in node.attribute if a.name == name)
+
+
+def number_tensors(graph):
+    """Rename the tensors as exporters did that knew no names."""
+    names = {tensor.name: str(i) for i, tensor in enumerate(graph.initializer, 1)}
+    for item in (*graph.initializer, *graph.input):
+        item.name = names.get(item.name, item.name)
+    for item in graph.node:
+        item.input[:] = [names.get(name, name) for name in item.input]
+
+
+def numbered_and_for_training(graph):
+    number_tensors(graph)
+    node(graph, 'BatchNormalization', 3).attribute.append(
+        onnx_package.helper.make_attribute('training_mode', 1))
+
+
+def numbered_and_without_a_batch_norm(graph):
+    number_tensors(graph)
+    norm = node(graph, 'BatchNormalization', 3)
+    for other in graph.node:
+        other.input[:] = [norm.input[0] if i == norm.output[0] else i for i in other.input]
+    graph.node.remove(norm)
+
+
+def bias_dropped(graph):
+    del graph.node[-1].input[2]
+
+
+def two_outputs(graph):
+    graph.output.append(graph.output[0])
+
+
+def transposed(graph):
+    conv = node(graph, 'Conv', 4)
+    conv.op_type = 'ConvTranspose'
 
 
 def drop_first_tensor(graph):
@@ -162,6 +214,11 @@ EDITS = [
     ('published', other_epsilon, 'epsilon'),
     ('published', reshape, 'backbone.conv1.weight is 32 x 6 x 7 x 7, expected 64 x 3 x 7 x 7'),
     ('published', one_tensor_too_many, "a tensor 'backbone.fc.bias' that the network lacks"),
+    ('published', transposed, 'layer1.1.conv2 is a ConvTranspose'),
+    ('published', numbered_and_for_training, 'is exported for training'),
+    ('published', numbered_and_without_a_batch_norm, 'neither a batch norm nor a bias'),
+    ('folded', bias_dropped, 'its layer classifier.4 has no bias'),
+    ('folded', two_outputs, 'not one input and one output'),
     ('folded', drop_first_tensor, 'no FCN head'),
     ('folded', dilate, 'has dilations'),
     ('folded', other_pool, r'maxpool has kernel_shape \(2, 2\)'),
