@@ -160,6 +160,11 @@ class MaskCamera:
         lengths.flags.writeable = False
         return lengths
 
+    @cached_property
+    def field(self):
+        """Return the pixels that have a ray, bool array H x W."""
+        return np.isfinite(self.rays[..., 0])
+
     def rays_at(self, pixels):
         """Return the rays, float64 N x 2, through pixel positions N x 2 (u, v)."""
         points = (np.asarray(pixels, np.float64) - (self.cx, self.cy)) / (self.fx, self.fy)

@@ -98,7 +98,7 @@ def undistort(kind, d, points, pixels_per_unit):
     :param pixels_per_unit: the focal length, pixels; gives the check its scale.
     :returns: float64 array N x 2.
     """
-    if kind == NONE:
+    if kind == NONE or not len(points):  # OpenCV answers an empty array with None
         return points.copy()
     src = np.ascontiguousarray(points).reshape(-1, 1, 2)
     if kind == EQUIDISTANT:

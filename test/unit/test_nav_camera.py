@@ -219,3 +219,10 @@ def test_rescaled_info_leaves_an_uncalibrated_camera_uncalibrated():
                          mask_width=320)
     assert info.k == (0.0,) * 9
     assert info.p == ZERO_P
+
+
+@pytest.mark.parametrize(('name', 'd'), [('plumb_bob', PLUMB_BOB), ('equidistant', FISHEYE)])
+def test_no_points_are_no_error(name, d):
+    camera = model(distortion_model=name, d=d).for_mask(48, 64)
+    assert camera.rays_at(np.empty((0, 2))).shape == (0, 2)
+    assert camera.project(np.empty((0, 3))).shape == (0, 2)

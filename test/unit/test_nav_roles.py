@@ -82,7 +82,7 @@ def test_a_cost_for_what_is_not_ground_is_an_error():
 def test_every_shipped_set_says_what_a_robot_must_not_hit(path):
     classes = ClassSet.from_yaml(path)
     table = RoleTable.from_classes(classes)
-    by_role = {label: role for label, role in zip(classes.labels, classes.roles)}
+    by_role = dict(zip(classes.labels, classes.roles))
     for label in ('person', 'car', 'obstacle', 'wall', 'chair', 'leg', 'vegetation'):
         assert by_role.get(label, 'obstacle') == 'obstacle'
     for label in ('sky', 'ceiling'):
