@@ -1,0 +1,69 @@
+"""
+Depth from a flat ground: where each pixel's ray meets the plane.
+
+With the optical frame's pose (R, t) in the ground frame, the ray of a pixel is
+d = R [x/z, y/z, 1], and meets the ground z = z_ground at
+lambda = (z_ground - t_z) / d_z, kept where lambda > 0 and d_z < -eps.  As the rays have unit
+depth, lambda is the point's z in the optical frame, the same quantity a depth image holds.
+"""
+
+import numpy as np
+
+EPSILON = 1e-6
+"""Least slope of a ray towards the ground, per unit of depth."""
+
+
+def plane_depth(rays, pose, ground_z=0.0):
+    """
+    Return the depth at which each ray sees the ground.
+
+    :param rays: float array ... x 2, x / z and y / z, may hold NaN.
+    :param pose: :class:`.pose.Pose` of the optical frame in the ground frame.
+    :param ground_z: height of the ground in its frame, m.
+    :returns: array ... of the rays' type, metres along the optical axis; NaN at and above the
+        horizon and where the ray is NaN.
+    """
+    r20, r21, r22 = pose.rotation[2].astype(rays.dtype)
+    height = rays.dtype.type(pose.translation[2] - ground_z)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        slope = r20 * rays[..., 0]
+        slope += r21 * rays[..., 1]
+        slope += r22
+        depth = -height / slope
+        depth[~((slope < -EPSILON) & (depth > 0))] = np.nan
+    return depth
+
+
+def within_range(depth, ray_lengths, min_range, max_range):
+    """
+    Return depth with NaN where the point is too near or too far from the lens.
+
+    :param depth: float32 array ..., metres along the optical axis.
+    :param ray_lengths: array ..., lengths of the unit-depth rays.
+    :param min_range, max_range: bounds of the distance from the lens, m.
+    """
+    distance = depth * ray_lengths
+    with np.errstate(invalid='ignore'):
+        good = (distance >= min_range) & (distance <= max_range)
+    return np.where(good, depth, depth.dtype.type(np.nan))
+
+
+class PlaneDepthCache:
+    """Keeps the ground's depth while rays and pose stay: a rigid mount computes it once."""
+
+    def __init__(self, min_range, max_range, ground_z=0.0):
+        self._limits, self._ground_z = (min_range, max_range), ground_z
+        self._camera, self._pose, self._depth = None, None, None
+
+    def get(self, camera, pose):
+        """
+        Return the ground's depth within range for a :class:`.camera.MaskCamera` and a pose.
+
+        :returns: read-only float32 array H x W.
+        """
+        if camera is not self._camera or not pose.same_as(self._pose):
+            depth = within_range(plane_depth(camera.rays, pose, self._ground_z),
+                                 camera.ray_lengths, *self._limits)
+            depth.flags.writeable = False
+            self._camera, self._pose, self._depth = camera, pose, depth
+        return self._depth
