@@ -1,0 +1,1 @@
+"""Makes the helpers beside this file importable in every test below it."""
