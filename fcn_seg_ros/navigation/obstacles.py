@@ -1,0 +1,200 @@
+"""
+Marking and clearing points: what a costmap layer takes for hits and for free ground.
+
+With measured depth every obstacle pixel is a point.  Without it a pixel's place is known
+only where it touches the ground, so of each direction only the foot counts (see ``feet``):
+the lower edge of the lowest obstacle pixel, put on the ground plane.
+
+An obstacle that reaches the image's border below stands somewhere between the camera and
+the nearest ground in view.  Its foot is put there, at the border, so that it is not lost.
+"""
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+
+from .feet import in_front, take
+from .plane import plane_depth, within_range
+
+PIXEL_BUDGET = 100_000
+"""Pixels of a mask that are looked at for obstacles and ground, unless a stride is set."""
+MAX_VOXELS = 1000
+"""Most voxels from the lens to the range's end, so that a voxel's number fits 64 bits."""
+
+
+@dataclass(frozen=True)
+class CloudLimits:
+    """
+    What of the obstacle and ground points is kept.
+
+    :param min_range, max_range: distance from the lens, m.
+    :param min_height, max_height: above the ground, m; applies to measured depth, where the
+        camera's pose is known.
+    :param stride: every how many rows and columns of the mask are used (feet are looked for
+        in all); 0 chooses, so that about :data:`PIXEL_BUDGET` pixels remain.
+    :param voxel: edge of the cubes of which one point each is kept, m; 0 keeps all.
+    :param min_pixels: obstacles must be this high, in mask pixels; more than 1 drops speckles,
+        and things that are small in the image.
+    :raises ValueError: when a value makes no sense.
+    """
+
+    min_range: float = 0.0
+    max_range: float = 10.0
+    min_height: float = -0.3
+    max_height: float = 2.0
+    stride: int = 0
+    voxel: float = 0.05
+    min_pixels: int = 1
+
+    def __post_init__(self):
+        if not 0.0 <= self.min_range < self.max_range < math.inf:
+            raise ValueError(f'min_range {self.min_range:g} and max_range {self.max_range:g} '
+                             'must be finite, 0 or more, and in this order')
+        if not self.min_height < self.max_height:
+            raise ValueError(f'min_height {self.min_height:g} must be below max_height '
+                             f'{self.max_height:g}')
+        if self.stride < 0 or self.min_pixels < 1 or not self.voxel >= 0.0:
+            raise ValueError('stride and voxel must be 0 or more, min_pixels 1 or more')
+        if self.voxel > 0.0 and self.max_range > MAX_VOXELS * self.voxel:
+            raise ValueError(f'a max_range of {self.max_range:g} m takes voxels of at least '
+                             f'{self.max_range / MAX_VOXELS:g} m')
+
+    def stride_for(self, shape):
+        """Return the stride for masks of shape (H, W)."""
+        return self.stride or max(1, round(math.sqrt(shape[0] * shape[1] / PIXEL_BUDGET)))
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """
+    Where the pixels of one mask are.
+
+    :param camera: :class:`.camera.MaskCamera` of the mask.
+    :param depth: float32 array H x W, m along the optical axis, within range, else NaN.
+    :param measured: ``depth`` was measured, not taken from the ground plane.
+    :param pose: :class:`.pose.Pose` of the optical frame in the ground frame; may be None when
+        ``measured``.
+    """
+
+    camera: object
+    depth: np.ndarray
+    measured: bool
+    pose: object = None
+
+    def points(self, pixels):
+        """Return float32 N x 3 in the optical frame for row-major pixel indices N."""
+        xyz = np.empty((len(pixels), 3), np.float32)
+        xyz[:, 2] = self.depth.reshape(-1)[pixels]
+        rays = self.camera.rays
+        for axis in (0, 1):
+            np.multiply(rays[..., axis].reshape(-1)[pixels], xyz[:, 2], out=xyz[:, axis])
+        return xyz
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """
+    Points picked from a mask.
+
+    :param xyz: float32 array N x 3, optical frame, finite.
+    :param pixels: int64 array N, row-major index of the pixel each belongs to.
+    """
+
+    xyz: np.ndarray
+    pixels: np.ndarray
+
+
+def without_speckles(obstacle, min_pixels):
+    """Return the pixels, bool H x W, in vertical runs of at least ``min_pixels``."""
+    if min_pixels > len(obstacle):
+        return np.zeros_like(obstacle)
+    starts = obstacle
+    for shift in range(1, min_pixels):
+        starts = starts[:-1] & obstacle[shift:]
+    kept = np.zeros_like(obstacle)
+    for shift in range(min_pixels):
+        kept[shift:shift + len(starts)] |= starts
+    return kept
+
+
+def obstacle_points(geometry, obstacle, feet, limits):
+    """
+    Return the points to mark.
+
+    :param geometry: :class:`Geometry` of the mask.
+    :param obstacle: bool array H x W, the pixels whose class is an obstacle.
+    :param feet: :class:`.feet.Feet` of them.
+    :param limits: :class:`CloudLimits`.
+    :returns: :class:`Selection`.
+    """
+    if geometry.measured:
+        return _measured_points(geometry, strided_pixels(obstacle, limits), limits)
+    rays = feet.rays
+    depth = within_range(plane_depth(rays, geometry.pose),
+                         np.sqrt((rays ** 2).sum(axis=1) + 1),
+                         limits.min_range, limits.max_range)
+    found = np.isfinite(depth)
+    xyz = np.column_stack([rays * depth[:, None], depth])[found].astype(np.float32)
+    return _thinned(xyz, feet.pixels[found], limits.voxel)
+
+
+def ground_points(geometry, ground, feet, directions, limits):
+    """
+    Return the points to clear up to: ground that the camera sees in front of all obstacles.
+
+    Ground behind the nearest foot of its direction is left out.  It is there, but a layer
+    that clears in two dimensions would clear through the obstacle on the way.
+
+    :param ground: bool array H x W, the pixels of that role.
+    :param feet: :class:`.feet.Feet` of the obstacles.
+    :param directions: the :class:`.feet.Directions` they were found with.
+    :returns: :class:`Selection`.
+    """
+    pixels = strided_pixels(ground & np.isfinite(geometry.depth), limits)
+    visible = in_front(*directions.of(take(geometry.camera.rays, pixels)), feet.outline)
+    pixels = pixels[visible]
+    if geometry.measured:
+        return _measured_points(geometry, pixels, limits)
+    return _thinned(geometry.points(pixels), pixels, limits.voxel)
+
+
+def strided_pixels(wanted, limits):
+    """
+    Return the row-major indices of the wanted pixels among those the stride leaves.
+
+    :param wanted: bool array H x W.
+    """
+    stride = limits.stride_for(wanted.shape)
+    rows, columns = np.nonzero(wanted[::stride, ::stride])
+    return (rows * wanted.shape[1] + columns) * stride
+
+
+def _measured_points(geometry, pixels, limits):
+    pixels = pixels[np.isfinite(geometry.depth.reshape(-1)[pixels])]
+    xyz = geometry.points(pixels)
+    if geometry.pose is not None:
+        up = geometry.pose.rotation[2].astype(np.float32)
+        height = xyz @ up + np.float32(geometry.pose.translation[2])
+        inside = (height >= limits.min_height) & (height <= limits.max_height)
+        xyz, pixels = xyz[inside], pixels[inside]
+    return _thinned(xyz, pixels, limits.voxel)
+
+
+def _thinned(xyz, pixels, voxel):
+    """Keep the first point of each cube of the optical frame."""
+    count = len(xyz)
+    if voxel > 0.0 and count:
+        keys = np.zeros(count, np.int64)
+        for axis in range(3):
+            cells = np.floor(xyz[:, axis] * np.float32(1.0 / voxel)).astype(np.int64)
+            cells -= cells.min()
+            keys *= cells.max() + 1
+            keys += cells
+        # Sorting numbers that hold cube and point is several times faster than sorting indices.
+        packed = np.sort(keys * count + np.arange(count))
+        cubes = packed // count
+        first = np.concatenate([[True], cubes[1:] != cubes[:-1]])
+        kept = np.sort(packed[first] - cubes[first] * count)
+        xyz, pixels = xyz[kept], pixels[kept]
+    return Selection(xyz, pixels)
