@@ -1,0 +1,120 @@
+"""One camera's way from masks to clouds and votes, and what it keeps between frames."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .camera import MaskCameraCache
+from .depth import depth_for_mask
+from .feet import Directions, find_feet
+from .observe import observe
+from .obstacles import Geometry, ground_points, obstacle_points, without_speckles
+from .plane import PlaneDepthCache, within_range
+from .points import organized_cloud, sparse_cloud
+from ..errors import CalibrationError
+
+
+@dataclass(frozen=True, eq=False)
+class NavigationFrame:
+    """
+    One segmented frame with the places of its pixels; each product is made when asked for.
+
+    :param geometry: :class:`.obstacles.Geometry`.
+    :param class_mask, confidence: uint8 arrays H x W.
+    :param roles: :class:`.roles.RoleTable`.
+    :param limits: :class:`.obstacles.CloudLimits`.
+    :param rgb: float32 array 256, from :func:`.points.rgb_table`.
+    """
+
+    geometry: Geometry
+    class_mask: np.ndarray
+    confidence: np.ndarray
+    roles: object
+    limits: object
+    rgb: np.ndarray
+
+    @cached_property
+    def obstacle(self):
+        """Return the pixels of obstacle classes, bool array H x W, without speckles."""
+        return without_speckles(self.roles.obstacle[self.class_mask], self.limits.min_pixels)
+
+    @cached_property
+    def directions(self):
+        """Return the :class:`.feet.Directions`; without a pose the camera counts as level."""
+        pose, camera = self.geometry.pose, self.geometry.camera
+        return Directions(pose.rotation if pose else None, max(camera.fx, camera.fy))
+
+    @cached_property
+    def feet(self):
+        """Return the obstacles' lower outline, :class:`.feet.Feet`."""
+        return find_feet(self.geometry.camera, self.obstacle, self.directions)
+
+    @cached_property
+    def marked(self):
+        """Return the obstacles' points, :class:`.obstacles.Selection`."""
+        return obstacle_points(self.geometry, self.obstacle, self.feet, self.limits)
+
+    @cached_property
+    def cleared(self):
+        """Return the points of ground in front of obstacles, :class:`.obstacles.Selection`."""
+        return ground_points(self.geometry, self.roles.ground[self.class_mask], self.feet,
+                             self.directions, self.limits)
+
+    def points(self, out=None):
+        """Return the organised cloud, H * W points; see :func:`.points.organized_cloud`."""
+        return organized_cloud(self.geometry.camera.rays, self.geometry.depth, self.class_mask,
+                               self.confidence, self.rgb, out)
+
+    def cloud(self, selection, out=None):
+        """Return the cloud of :attr:`marked` or :attr:`cleared`."""
+        return sparse_cloud(selection.xyz, selection.pixels, self.class_mask, self.confidence,
+                            self.rgb, out)
+
+    def observe(self, grid, grid_pose):
+        """Return the frame's votes for a grid, see :func:`.observe.observe`."""
+        return observe(grid, self.geometry, grid_pose, self.class_mask, self.confidence,
+                       self.roles, self.marked, self.limits)
+
+
+class CameraNavigation:
+    """
+    What is kept of one camera: its calibration, rays, and the ground's depth.
+
+    :param roles: :class:`.roles.RoleTable` of the network.
+    :param rgb: from :func:`.points.rgb_table`.
+    :param limits: :class:`.obstacles.CloudLimits`.
+    """
+
+    def __init__(self, roles, rgb, limits):
+        self._roles, self._rgb, self._limits = roles, rgb, limits
+        self._cameras = MaskCameraCache()
+        self._plane = PlaneDepthCache(limits.min_range, limits.max_range)
+
+    def frame(self, model, class_mask, confidence, image_size, *, depth=None, pose=None):
+        """
+        Give the pixels of a mask their places.
+
+        :param model: :class:`.camera.CameraModel`.
+        :param class_mask, confidence: uint8 arrays H x W.
+        :param image_size: (height, width) of the camera's image.
+        :param depth: (samples, unit) from :func:`.depth.view_depth`, or None.
+        :param pose: :class:`.pose.Pose` of the optical frame in the ground frame, or None.
+        :returns: :class:`NavigationFrame`, from depth where it is given, else from the pose.
+        :raises CalibrationError: when the calibration is not this image's, or neither depth
+            nor pose is given.
+        :raises ImageError: kind 'size', when the depth image does not cover the camera's.
+        """
+        model.check_image_size(*image_size)
+        camera = self._cameras.get(model, *class_mask.shape, image_size)
+        if depth is not None:
+            metres = depth_for_mask(*depth, class_mask.shape, image_size)
+            metres = within_range(metres, camera.ray_lengths, self._limits.min_range,
+                                  self._limits.max_range)
+        elif pose is not None:
+            metres = self._plane.get(camera, pose)
+        else:
+            raise CalibrationError('there is neither depth nor a pose of the camera: publish '
+                                   'its transform or set the mount')
+        return NavigationFrame(Geometry(camera, metres, depth is not None, pose), class_mask,
+                               confidence, self._roles, self._limits, self._rgb)

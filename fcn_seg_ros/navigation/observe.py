@@ -1,0 +1,66 @@
+"""From one segmented frame to its votes for the grid."""
+
+import numpy as np
+
+from .costmap import Observation
+from .obstacles import strided_pixels
+
+_PROBABILITY = np.float32(1 / 255)
+
+
+def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, limits):
+    """
+    Return what a frame says about the ground around the robot.
+
+    Ground is every pixel of that role, also above an obstacle, since in the grid a pixel
+    speaks for its own cell only.  On the ground plane, cells fall between two image rows from
+    some distance on; those look up the pixel that sees their centre.
+
+    :param grid: :class:`.costmap.EvidenceGrid`, centred.
+    :param geometry: :class:`.obstacles.Geometry` of the frame.
+    :param grid_pose: :class:`.pose.Pose` of the optical frame in the grid's frame.
+    :param class_mask, confidence: uint8 arrays H x W.
+    :param roles: :class:`.roles.RoleTable`.
+    :param marked: :class:`.obstacles.Selection`, the obstacle points.
+    :param limits: :class:`.obstacles.CloudLimits`: range and stride.
+    :returns: :class:`.costmap.Observation`.
+    """
+    ids, confidences = class_mask.reshape(-1), confidence.reshape(-1)
+    ground = roles.ground[class_mask]
+    pixels = strided_pixels(ground & np.isfinite(geometry.depth), limits)
+    xy = _on_grid(geometry.points(pixels), grid_pose)
+    if not geometry.measured:
+        far_pixels, far_xy = _look_up(grid.unhit_centers(xy), geometry, grid_pose, limits)
+        seen = ground.reshape(-1)[far_pixels]
+        pixels = np.concatenate([pixels, far_pixels[seen]])
+        xy = np.concatenate([xy, far_xy[seen]])
+    return Observation(
+        ground_xy=xy, ground_cost=roles.cost[ids[pixels]],
+        ground_confidence=confidences[pixels] * _PROBABILITY,
+        obstacle_xy=_on_grid(marked.xyz, grid_pose),
+        obstacle_confidence=confidences[marked.pixels] * _PROBABILITY)
+
+
+def _on_grid(xyz, pose):
+    # float64 from here on: odometry may be kilometres from its origin
+    return xyz @ pose.rotation[:2].T + pose.translation[:2]
+
+
+def _look_up(centers, geometry, grid_pose, limits):
+    """Return the pixels that see some cells, and those cells' centres: (int N, float N x 2)."""
+    # The ground plane of the ground frame, as seen from the grid's frame: where r . p + t = 0.
+    ground_from_grid = geometry.pose @ grid_pose.inverse()
+    r, t = ground_from_grid.rotation[2], ground_from_grid.translation[2]
+    with np.errstate(divide='ignore', invalid='ignore'):
+        z = -(centers @ r[:2] + t) / r[2]
+        points = grid_pose.inverse().apply(np.column_stack([centers, z]))
+        distance = np.linalg.norm(points, axis=1)
+        near = (points[:, 2] > 0) & (distance >= limits.min_range) & (
+            distance <= limits.max_range)
+    points, centers = points[near], centers[near]
+    camera = geometry.camera
+    with np.errstate(invalid='ignore'):
+        uv = np.rint(camera.project(points))
+        inside = ((uv >= 0) & (uv < (camera.width, camera.height))).all(axis=1)
+    uv = uv[inside].astype(np.int64)
+    return uv[:, 1] * camera.width + uv[:, 0], centers[inside]
