@@ -1,0 +1,199 @@
+"""Clouds and grids as ROS messages, and what the node keeps to make them."""
+
+from array import array
+
+from nav_msgs.msg import OccupancyGrid
+import numpy as np
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import Header
+
+from ..errors import CalibrationError, FcnSegError
+from ..navigation.camera import CameraModel
+from ..navigation.costmap import EvidenceGrid
+from ..navigation.depth import view_depth
+from ..navigation.frame import CameraNavigation
+from ..navigation.points import POINT, rgb_table
+from ..navigation.pose import Pose
+
+_TYPES = {'f': PointField.FLOAT32, 'u': PointField.UINT8}
+_FIELDS = [PointField(name=name, offset=offset, datatype=_TYPES[kind.kind], count=1)
+           for name, (kind, offset) in POINT.fields.items()]
+
+
+def model_from_info(info, rectified=False):
+    """
+    Return the :class:`.CameraModel` of a CameraInfo.
+
+    :raises CalibrationError: when it cannot be used.
+    """
+    return CameraModel.from_calibration(rectified=rectified, r=info.r, **_numbers(info))
+
+
+def pose_from_transform(transform):
+    """
+    Return the :class:`.Pose` of a geometry_msgs/Transform: the child frame in its parent.
+
+    :raises CalibrationError: when its numbers make no transform.
+    """
+    t, q = transform.translation, transform.rotation
+    return Pose.from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+
+
+def seconds(stamp):
+    """Return a stamp in seconds; exact to a microsecond for centuries."""
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
+def points_message(frame, header):
+    """Return the organised cloud of a :class:`.NavigationFrame`, in the optical frame."""
+    height, width = frame.class_mask.shape
+    return _cloud(header, height, width, frame.points)
+
+
+def selection_message(frame, selection, header):
+    """Return the cloud of ``frame.marked`` or ``frame.cleared``, in the optical frame."""
+    return _cloud(header, 1, len(selection.pixels), lambda out: frame.cloud(selection, out))
+
+
+class CameraPipeline:
+    """
+    One camera's part of navigation, from messages to a :class:`.NavigationFrame`.
+
+    Whatever is wrong with calibration, depth or pose ends up in ``problems``, as one-line
+    texts by kind, and costs only what depends on it.
+
+    :param classes: the network's :class:`.ClassSet`.
+    :param roles: its :class:`.RoleTable`.
+    :param limits: :class:`.CloudLimits`.
+    :param rectified: the images are rectified.
+    """
+
+    def __init__(self, classes, roles, limits, rectified=False):
+        self._navigation = CameraNavigation(roles, rgb_table(classes.colors), limits)
+        self._rectified = rectified
+        self._numbers, self._model, self._problem = None, None, None
+
+    def frame(self, result, image_size, *, info, depth=None, pose=None):
+        """
+        Give the pixels of a segmented frame their places.
+
+        :param result: :class:`.Segmentation` with ``class_mask`` and ``confidence``.
+        :param image_size: (height, width) of the camera's image.
+        :param info: the camera's CameraInfo, or None while none has come.
+        :param depth: registered depth of the same time, an Image, or None.
+        :param pose: :class:`.Pose` of the optical frame in the ground frame, or None.
+        :returns: (frame or None, problems), problems as {kind: message} with the kinds
+            'calibration', 'depth' and 'pose'.  Depth that cannot be used is left out: with a
+            pose there is a frame all the same.
+        """
+        problems = {}
+        try:
+            model = self._calibrated(info)
+            model.check_image_size(*image_size)
+        except CalibrationError as error:
+            return None, {'calibration': str(error)}
+        if depth is not None:
+            try:
+                return self._frame(model, result, image_size, _samples(depth), pose), problems
+            except FcnSegError as error:
+                problems['depth'] = str(error)
+        try:
+            return self._frame(model, result, image_size, None, pose), problems
+        except CalibrationError as error:
+            problems['pose'] = str(error)
+            return None, problems
+
+    def _frame(self, model, result, image_size, depth, pose):
+        return self._navigation.frame(model, result.class_mask, result.confidence, image_size,
+                                      depth=depth, pose=pose)
+
+    def _calibrated(self, info):
+        """Return the model, checking a calibration only when its numbers change."""
+        if info is None:
+            raise CalibrationError('no camera_info has come yet: publish it beside the image, '
+                                   'or remap camera_info')
+        numbers = _numbers(info)
+        if numbers != self._numbers:
+            self._numbers, self._model, self._problem = numbers, None, None
+            try:
+                self._model = model_from_info(info, self._rectified)
+            except CalibrationError as error:
+                self._problem = error
+        if self._problem is not None:
+            raise self._problem
+        return self._model
+
+
+class GridPipeline:
+    """
+    The grid of all cameras.
+
+    :param settings: :class:`.GridSettings`.
+    :param frame_id: the grid's frame, with fixed axes while the robot drives (``odom``).
+    """
+
+    def __init__(self, settings, frame_id):
+        self.grid = EvidenceGrid(settings)
+        self._frame_id = frame_id
+        self._stamp = None
+
+    def add(self, frame, stamp, grid_pose, robot_xy):
+        """
+        Let a frame vote.
+
+        :param frame: :class:`.NavigationFrame`.
+        :param stamp: the image's stamp, builtin_interfaces/Time.
+        :param grid_pose: :class:`.Pose` of the optical frame in the grid's frame.
+        :param robot_xy: the robot's place in the grid's frame, m.
+        """
+        self.grid.center_on(*robot_xy)
+        self.grid.add(frame.observe(self.grid, grid_pose), seconds(stamp))
+        if self.grid.stamp == seconds(stamp):
+            self._stamp = stamp
+
+    def message(self):
+        """Return the grid as of its newest frame, or None before the first."""
+        if self._stamp is None:
+            return None
+        grid = self.grid
+        msg = OccupancyGrid(header=Header(stamp=self._stamp, frame_id=self._frame_id))
+        msg.info.map_load_time = self._stamp
+        msg.info.resolution = grid.settings.resolution
+        msg.info.width, msg.info.height = grid.columns, grid.rows
+        msg.info.origin.position.x, msg.info.origin.position.y = grid.origin
+        msg.info.origin.orientation.w = 1.0
+        msg.data = array('b', grid.data().tobytes())
+        return msg
+
+
+def robot_in_grid(grid_pose, ground_pose):
+    """Return (x, y) of the ground frame in the grid's frame, from the camera's pose in both."""
+    return tuple((grid_pose @ ground_pose.inverse()).translation[:2].tolist())
+
+
+def _numbers(info):
+    roi = info.roi
+    return {
+        'width': info.width, 'height': info.height, 'k': tuple(info.k), 'd': tuple(info.d),
+        'p': tuple(info.p), 'distortion_model': info.distortion_model,
+        'binning_x': info.binning_x, 'binning_y': info.binning_y,
+        'roi': (roi.x_offset, roi.y_offset, roi.width, roi.height)}
+
+
+def _samples(depth):
+    return view_depth(depth.data, depth.height, depth.width, depth.encoding, depth.step,
+                      bool(depth.is_bigendian))
+
+
+def _cloud(header, height, width, fill):
+    """Return a PointCloud2 whose points ``fill`` writes into its own buffer."""
+    count = height * width
+    data = array('B', bytes(1)) * (count * POINT.itemsize)
+    if count:
+        fill(np.frombuffer(data, POINT))
+    # An empty cloud is worth publishing: nothing to mark is an observation too.
+    msg = PointCloud2(
+        header=header, height=height, width=width, fields=list(_FIELDS), is_bigendian=False,
+        point_step=POINT.itemsize, row_step=POINT.itemsize * width, is_dense=height == 1)
+    msg.data = data  # not through the constructor, which copies
+    return msg
