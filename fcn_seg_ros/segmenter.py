@@ -182,13 +182,17 @@ class Segmenter:
                                          f'{image.dtype} {image.shape}')
         if mask_size == 'network':
             mask_size = self.input_size
+        sizes = [mask_size or image.shape[:2] for image in images]
         with self._lock:
-            scores = self.engine(self._preprocess(images))
-            masks = [self._classify(one, mask_size or image.shape[:2], self._kept,
-                                    want_confidence=want_confidence,
-                                    min_confidence=self._min_confidence)
-                     for one, image in zip(scores, images)]
-            return [Segmentation(image, ids.cpu().numpy(),
-                                 None if confidence is None else confidence.cpu().numpy(),
-                                 self.classes, self._palette)
-                    for image, (ids, confidence) in zip(images, masks)]
+            masks = [(ids.cpu().numpy(), confidence if confidence is None
+                      else confidence.cpu().numpy())
+                     for ids, confidence in self._masks(images, sizes, want_confidence)]
+        return [Segmentation(image, *mask, self.classes, self._palette)
+                for image, mask in zip(images, masks)]
+
+    def _masks(self, images, sizes, want_confidence):
+        """Return class ids and confidence of each picture, on the device."""
+        scores = self.engine(self._preprocess(images))
+        return [self._classify(one, size, self._kept, want_confidence=want_confidence,
+                               min_confidence=self._min_confidence)
+                for one, size in zip(scores, sizes)]

@@ -2,11 +2,12 @@
 
 import argparse
 from importlib import import_module
+import os
 import sys
 
 from ..errors import FcnSegError
 
-COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
+COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export')
 
 
 def build_parser():
@@ -24,15 +25,13 @@ def main(argv=None):
     args = build_parser().parse_args(argv)
     try:
         return args.run(args) or 0
-    except FcnSegError as error:
-        print(f'fcn-seg: {error}', file=sys.stderr)
-    except OSError as error:
+    except BrokenPipeError:  # the reader, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (FcnSegError, OSError) as error:
         print(f'fcn-seg: {error}', file=sys.stderr)
     except KeyboardInterrupt:
         print('fcn-seg: interrupted', file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        pass
     return 1
 
 

@@ -1,9 +1,8 @@
 """The torch engine: CUDA in half precision with graph replay, CPU in float32."""
 
-import copy
-
 import torch
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn import BatchNorm2d, Conv2d, Identity
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..errors import DeviceError
 from .cuda_graph import CudaGraphs
@@ -20,7 +19,8 @@ class TorchEngine:
     algorithms are chosen by measuring unless ``deterministic``, and the forward pass of
     each batch size is recorded once as a CUDA graph and replayed.
 
-    :param model: FCNResNet18 in eval mode, float32, on the CPU; it is copied.
+    :param model: FCNResNet18 in eval mode, float32, on the CPU; it is taken over
+        and changed.
     :param size: (height, width) of the input, pixels.
     :param use_graphs: record CUDA graphs (off where there is only a fake GPU).
     :raises DeviceError: for a precision that the device lacks.
@@ -41,7 +41,7 @@ class TorchEngine:
             torch.backends.cudnn.benchmark = not deterministic
             torch.backends.cudnn.deterministic = deterministic
         self._dtype = _DTYPES[self.precision]
-        self._model = _fused(model).to(
+        self._model = _fuse(model).to(
             self.device, self._dtype, memory_format=torch.channels_last)
         self._forward = CudaGraphs(self._model) if on_gpu and use_graphs else self._model
         self.detail = f'{self.precision}, PyTorch {torch.__version__}'
@@ -52,19 +52,16 @@ class TorchEngine:
         return self._forward(batch.to(self._dtype)).float()
 
 
-def _fused(model):
-    """Return a copy of ``model`` with its batch norms folded into the convolutions."""
-    model = copy.deepcopy(model).eval()
+def _fuse(model):
+    """Fold the batch norms of ``model`` into its convolutions, in place, and return it."""
     for module in list(model.modules()):
-        children = dict(module.named_children())
         previous = None
-        for name, child in children.items():
+        for name, child in list(module.named_children()):
             # torchvision's modules declare each batch norm right after its convolution
-            if isinstance(child, torch.nn.BatchNorm2d) and \
-                    isinstance(children.get(previous), torch.nn.Conv2d):
-                setattr(module, previous, fuse_conv_bn_eval(children[previous], child))
-                setattr(module, name, torch.nn.Identity())
-            previous = name
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    return model
+            if isinstance(child, BatchNorm2d) and isinstance(previous, Conv2d):
+                previous.weight, previous.bias = fuse_conv_bn_weights(
+                    previous.weight, previous.bias, child.running_mean, child.running_var,
+                    child.eps, child.weight, child.bias)
+                setattr(module, name, Identity())
+            previous = child
+    return model.requires_grad_(False)
