@@ -7,8 +7,6 @@ from pathlib import Path
 import random
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -19,15 +17,14 @@ from .datasets import Cached, open_dataset
 from .distributed import join_processes
 from .evaluate import evaluate, Evaluation, Predictor
 from .folder import write_network
+from .initial import initial_model
 from .loader import EpochBatches, mix_seed, training_loader, TrainingSet
 from .logs import Logs
 from .losses import class_frequencies, log_class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
 from .transforms import training_transforms
-from ..errors import TrainingError, WeightsError
-from ..model import FCNResNet18
-from ..registry import IMAGENET_MEAN, IMAGENET_STD, Network
-from ..weights import load_network
+from ..errors import TrainingError
+from ..registry import IMAGENET_MEAN, IMAGENET_STD
 
 _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""
@@ -263,46 +260,6 @@ class Trainer:
             set_random_states(state['random'][self.processes.rank])
         else:  # going on with more or fewer devices
             _seed_all(mix_seed(self.recipe.seed, self.processes.rank, self.step))
-
-
-def initial_model(recipe, classes):
-    """
-    Return the model that training starts from.
-
-    ``recipe.weights`` is '' (random), 'imagenet' (torchvision downloads its ResNet-18) or
-    a weights file of a network with the same classes and decoder; with the
-    ``weights_part`` backbone classes and decoder may differ, but it must be a
-    .safetensors file.
-
-    :raises FcnSegError: when the file does not fit.
-    """
-    if recipe.weights == 'imagenet':
-        return FCNResNet18(len(classes), recipe.decoder, backbone_weights='IMAGENET1K_V1')
-    model = FCNResNet18(len(classes), recipe.decoder)
-    if recipe.weights and recipe.weights_part == 'backbone':
-        _load_backbone(model.backbone, recipe.weights)
-    elif recipe.weights:
-        network = Network(name=recipe.name, classes=classes, width=recipe.size[0],
-                          height=recipe.size[1], decoder=recipe.decoder)
-        loaded, _ = load_network(network, recipe.weights)
-        model.load_state_dict(loaded.state_dict())
-    return model
-
-
-def _load_backbone(backbone, path):
-    try:
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f'cannot read the weights {path}: {error}') from None
-    prefix = 'backbone.'
-    state = {name.removeprefix(prefix): tensor for name, tensor in state.items()
-             if name.startswith(prefix)}
-    wrong = [name for name, tensor in backbone.state_dict().items()
-             if not name.endswith('.num_batches_tracked')
-             and (name not in state or state[name].shape != tensor.shape)]
-    if wrong:
-        raise WeightsError(f'{path} lacks {prefix}{wrong[0]}, or it has another shape')
-    backbone.load_state_dict(state, strict=False)
 
 
 def _seed_all(seed):
