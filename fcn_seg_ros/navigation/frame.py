@@ -9,7 +9,8 @@ from .camera import MaskCameraCache
 from .depth import depth_for_mask
 from .feet import Directions, find_feet
 from .observe import observe
-from .obstacles import Geometry, ground_points, obstacle_points, without_speckles
+from .obstacles import (
+    foot_points, Geometry, ground_points, measured_points, thinned, without_speckles)
 from .plane import PlaneDepthCache, within_range
 from .points import organized_cloud, sparse_cloud
 from ..errors import CalibrationError
@@ -51,9 +52,16 @@ class NavigationFrame:
         return find_feet(self.geometry.camera, self.obstacle, self.directions)
 
     @cached_property
+    def _standing(self):
+        """Return where the feet stand, :class:`.obstacles.Selection`."""
+        return foot_points(self.geometry, self.feet, self.limits)
+
+    @cached_property
     def marked(self):
         """Return the obstacles' points, :class:`.obstacles.Selection`."""
-        return obstacle_points(self.geometry, self.obstacle, self.feet, self.limits)
+        if self.geometry.measured:
+            return measured_points(self.geometry, self.obstacle, self.limits)
+        return thinned(self._standing, self.limits.voxel)
 
     @cached_property
     def cleared(self):
@@ -62,9 +70,22 @@ class NavigationFrame:
                              self.directions, self.limits)
 
     def points(self, out=None):
-        """Return the organised cloud, H * W points; see :func:`.points.organized_cloud`."""
-        return organized_cloud(self.geometry.camera.rays, self.geometry.depth, self.class_mask,
-                               self.confidence, self.rgb, out)
+        """
+        Return the organised cloud, H * W points; see :func:`.points.organized_cloud`.
+
+        On the ground plane only what is on the ground has a place: of obstacles the pixels
+        of their feet, where these stand; of what is overhead nothing.
+        """
+        geometry, roles, depth = self.geometry, self.roles, self.geometry.depth
+        if not geometry.measured:
+            nowhere = (roles.obstacle | roles.overhead)[self.class_mask]
+            depth = np.where(nowhere, np.float32(np.nan), depth)
+        cloud = organized_cloud(geometry.camera.rays, depth, self.class_mask, self.confidence,
+                                self.rgb, out)
+        if not geometry.measured:
+            for axis, values in zip('xyz', self._standing.xyz.T):
+                cloud[axis][self._standing.pixels] = values
+        return cloud
 
     def cloud(self, selection, out=None):
         """Return the cloud of :attr:`marked` or :attr:`cleared`."""

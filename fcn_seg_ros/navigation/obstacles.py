@@ -118,25 +118,35 @@ def without_speckles(obstacle, min_pixels):
     return kept
 
 
-def obstacle_points(geometry, obstacle, feet, limits):
+def foot_points(geometry, feet, limits):
     """
-    Return the points to mark.
+    Return where feet stand on the ground plane, within range.
 
-    :param geometry: :class:`Geometry` of the mask.
-    :param obstacle: bool array H x W, the pixels whose class is an obstacle.
-    :param feet: :class:`.feet.Feet` of them.
+    :param geometry: :class:`Geometry` of the mask, with a pose.
+    :param feet: :class:`.feet.Feet` of its obstacles.
     :param limits: :class:`CloudLimits`.
-    :returns: :class:`Selection`.
+    :returns: :class:`Selection`, a point per foot.
     """
-    if geometry.measured:
-        return _measured_points(geometry, strided_pixels(obstacle, limits), limits)
     rays = feet.rays
     depth = within_range(plane_depth(rays, geometry.pose),
                          np.sqrt((rays ** 2).sum(axis=1) + 1),
                          limits.min_range, limits.max_range)
     found = np.isfinite(depth)
-    xyz = np.column_stack([rays * depth[:, None], depth])[found].astype(np.float32)
-    return _thinned(xyz, feet.pixels[found], limits.voxel)
+    xyz = np.column_stack([rays * depth[:, None], depth])[found]
+    return Selection(xyz.astype(np.float32), feet.pixels[found])
+
+
+def measured_points(geometry, wanted, limits):
+    """
+    Return the measured points of some pixels, within the height limits where those apply.
+
+    :param geometry: :class:`Geometry` of the mask.
+    :param wanted: bool array H x W.
+    :param limits: :class:`CloudLimits`.
+    :returns: :class:`Selection`, thinned.
+    """
+    pixels = strided_pixels(wanted & np.isfinite(geometry.depth), limits)
+    return _within_height(geometry, pixels, limits)
 
 
 def ground_points(geometry, ground, feet, directions, limits):
@@ -155,8 +165,8 @@ def ground_points(geometry, ground, feet, directions, limits):
     visible = in_front(*directions.of(take(geometry.camera.rays, pixels)), feet.outline)
     pixels = pixels[visible]
     if geometry.measured:
-        return _measured_points(geometry, pixels, limits)
-    return _thinned(geometry.points(pixels), pixels, limits.voxel)
+        return _within_height(geometry, pixels, limits)
+    return thinned(Selection(geometry.points(pixels), pixels), limits.voxel)
 
 
 def strided_pixels(wanted, limits):
@@ -170,31 +180,30 @@ def strided_pixels(wanted, limits):
     return (rows * wanted.shape[1] + columns) * stride
 
 
-def _measured_points(geometry, pixels, limits):
-    pixels = pixels[np.isfinite(geometry.depth.reshape(-1)[pixels])]
+def thinned(selection, voxel):
+    """Return the first point of each cube of the optical frame, ``voxel`` metres wide."""
+    count = len(selection.pixels)
+    if not (voxel > 0.0 and count):
+        return selection
+    keys = np.zeros(count, np.int64)
+    for axis in range(3):
+        cells = np.floor(selection.xyz[:, axis] * np.float32(1.0 / voxel)).astype(np.int64)
+        cells -= cells.min()
+        keys *= cells.max() + 1
+        keys += cells
+    # Sorting numbers that hold cube and point is several times faster than sorting indices.
+    packed = np.sort(keys * count + np.arange(count))
+    cubes = packed // count
+    first = np.concatenate([[True], cubes[1:] != cubes[:-1]])
+    kept = np.sort(packed[first] - cubes[first] * count)
+    return Selection(selection.xyz[kept], selection.pixels[kept])
+
+
+def _within_height(geometry, pixels, limits):
     xyz = geometry.points(pixels)
     if geometry.pose is not None:
         up = geometry.pose.rotation[2].astype(np.float32)
         height = xyz @ up + np.float32(geometry.pose.translation[2])
         inside = (height >= limits.min_height) & (height <= limits.max_height)
         xyz, pixels = xyz[inside], pixels[inside]
-    return _thinned(xyz, pixels, limits.voxel)
-
-
-def _thinned(xyz, pixels, voxel):
-    """Keep the first point of each cube of the optical frame."""
-    count = len(xyz)
-    if voxel > 0.0 and count:
-        keys = np.zeros(count, np.int64)
-        for axis in range(3):
-            cells = np.floor(xyz[:, axis] * np.float32(1.0 / voxel)).astype(np.int64)
-            cells -= cells.min()
-            keys *= cells.max() + 1
-            keys += cells
-        # Sorting numbers that hold cube and point is several times faster than sorting indices.
-        packed = np.sort(keys * count + np.arange(count))
-        cubes = packed // count
-        first = np.concatenate([[True], cubes[1:] != cubes[:-1]])
-        kept = np.sort(packed[first] - cubes[first] * count)
-        xyz, pixels = xyz[kept], pixels[kept]
-    return Selection(xyz, pixels)
+    return thinned(Selection(xyz, pixels), limits.voxel)

@@ -21,12 +21,13 @@ class RoleTable:
     """
     Roles by class id, arrays of 256; ids without a class (255 among them) have none.
 
-    :param ground, obstacle: bool arrays, True for the classes of that role.
+    :param ground, obstacle, overhead: bool arrays, True for the classes of that role.
     :param cost: float32 array, 0 to 98, 0 where the role is not ground.
     """
 
     ground: np.ndarray
     obstacle: np.ndarray
+    overhead: np.ndarray
     cost: np.ndarray
 
     @classmethod
@@ -46,7 +47,8 @@ class RoleTable:
                 known = get_close_matches(label, classes.labels, 3) or classes.labels
                 raise RegistryError(f"roles are given for '{label}', which the network does "
                                     f'not know; it knows {", ".join(known)}')
-        ground, obstacle, cost = (np.zeros(256, kind) for kind in (bool, bool, np.float32))
+        tables = {role: np.zeros(256, bool) for role in ROLES}
+        costs = np.zeros(256, np.float32)
         for index, label in enumerate(classes.labels):
             role, own_cost = classes.roles[index], classes.costs[index]
             new_role, new_cost = overrides.get(label, (None, None))
@@ -55,11 +57,11 @@ class RoleTable:
             if new_cost is not None and role != 'ground':
                 raise RegistryError(f"roles give '{label}' a cost, but its role is {role}: "
                                     'set role: ground as well, or leave the cost out')
-            ground[index], obstacle[index] = role == 'ground', role == 'obstacle'
-            cost[index] = own_cost if new_cost is None else new_cost
-        for array in (ground, obstacle, cost):
+            tables[role][index] = True
+            costs[index] = own_cost if new_cost is None else new_cost
+        for array in (*tables.values(), costs):
             array.flags.writeable = False
-        return cls(ground, obstacle, cost)
+        return cls(tables['ground'], tables['obstacle'], tables['overhead'], costs)
 
 
 def load_overrides(path):

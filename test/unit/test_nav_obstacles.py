@@ -24,8 +24,10 @@ def mask(*rows):
 
 def obstacle_points(geometry, obstacle, limits):
     """Return the marked points of a mask."""
+    if geometry.measured:
+        return obstacles.measured_points(geometry, obstacle, limits)
     feet = find_feet(geometry.camera, obstacle, directions(geometry))
-    return obstacles.obstacle_points(geometry, obstacle, feet, limits)
+    return obstacles.foot_points(geometry, feet, limits)
 
 
 def ground_points(geometry, ground, obstacle, limits):

@@ -27,6 +27,7 @@ def test_the_table_answers_for_whole_masks():
     mask = np.array([[0, 1, 2], [3, 4, 255]], np.uint8)
     assert table.ground[mask].tolist() == [[False, True, True], [False, False, False]]
     assert table.obstacle[mask].tolist() == [[False, False, False], [True, False, False]]
+    assert table.overhead[mask].tolist() == [[True, False, False], [False, False, False]]
     assert table.cost[mask].tolist() == [[0, 0, 60], [0, 0, 0]]
     assert table.ground.sum() == 2
     assert table.obstacle.sum() == 1

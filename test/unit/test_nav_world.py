@@ -90,6 +90,20 @@ def test_ground_is_within_two_centimetres_at_five_metres(scene):
     assert np.nanmax(error[ground & (away < 5.5)]) < 0.02
 
 
+def test_the_cloud_of_flat_ground_has_no_smeared_obstacles(scene):
+    camera, view, pose = scene
+    frame = frame_of(camera, view, pose)
+    cloud = frame.points()
+    standing = ROLES.obstacle[cloud['class_id']] & np.isfinite(cloud['z'])
+    assert np.array_equal(np.flatnonzero(standing), np.unique(frame.marked.pixels))
+    xyz = np.stack([cloud[axis][standing] for axis in 'xyz'], axis=1)
+    assert distance_to_boxes(pose.apply(xyz)).max() < 1.5 * CELL
+    assert np.isnan(cloud['z'][cloud['class_id'] == synthetic.SKY]).all()
+    ground = ROLES.ground[cloud['class_id']]
+    assert np.array_equal(np.isfinite(cloud['z'][ground]),
+                          np.isfinite(frame.geometry.depth.reshape(-1)[ground]))
+
+
 def test_measured_depth_puts_every_pixel_in_place(scene):
     camera, view, pose = scene
     frame = frame_of(camera, view, pose, (view.depth, 1.0))
