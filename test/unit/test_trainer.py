@@ -28,8 +28,15 @@ LABELS = ('floor', 'wall', 'box')
 
 # Without TensorBoard, whose import takes longer than all the rest.
 SCRIPT = """
-import argparse, sys
+import argparse, os, signal, sys
 sys.modules['torch.utils.tensorboard'] = None
+from fcn_seg_ros.training.trainer import Trainer
+step = Trainer._train_step
+def killed(self, *batch):
+    if self.step == int(os.environ.get('KILL_AT', -1)):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, *batch)
+Trainer._train_step = killed
 from fcn_seg_ros.cli import train
 import thin_fcn
 thin_fcn.use()
@@ -158,7 +165,7 @@ def test_workers_make_no_difference(data, thin, uninterrupted, tmp_path):
     assert_same_state(one['model'], two['model'])
 
 
-def run_command(data, output, *options, launcher=(), **kwargs):
+def run_command(data, output, *options, launcher=(), **variables):
     recipe = output.parent / f'{output.name}.yaml'
     recipe.write_text(yaml.safe_dump(plain_recipe(data, checkpoint_every=2)))
     script = output.parent / 'train.py'
@@ -167,21 +174,17 @@ def run_command(data, output, *options, launcher=(), **kwargs):
                '--output', str(output), '--device', 'cpu', '--quiet', *options]
     here = Path(__file__).parent
     paths = [str(here.parents[1]), str(here), *sys.path]
-    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1'}
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, **kwargs)
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1', **variables}
+    return subprocess.run(command, env=env, capture_output=True, text=True)
 
 
 def test_killed_run_resumes_bit_exact(data, uninterrupted, tmp_path):
     output = tmp_path / 'run'
-    process = run_command(data, output)
-    while not (output / checkpoint.PREVIOUS).exists():  # two checkpoints written
-        assert process.poll() is None, process.communicate()[1]
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process = run_command(data, output, KILL_AT='5')
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert checkpoint.load_checkpoint(output)['step'] == 4
     process = run_command(data, output, '--resume')
-    _, error = process.communicate()
-    assert process.returncode == 0, error
+    assert process.returncode == 0, process.stderr
     one, two = (checkpoint.load_checkpoint(folder) for folder in (uninterrupted, output))
     del one['recipe'], two['recipe']  # checkpoint_every differs
     assert_same_state(one, two)
@@ -191,9 +194,8 @@ def test_two_processes_share_the_batch(data, uninterrupted, tmp_path):
     output = tmp_path / 'run'
     process = run_command(data, output, launcher=(
         '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2'))
-    out, error = process.communicate()
-    assert process.returncode == 0, error
-    assert out.count('mean_iou') == 2  # mean_iou and best_mean_iou, said by one process
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count('mean_iou') == 2  # mean_iou and best_mean_iou, said by one process
     state = checkpoint.load_checkpoint(output)
     assert state['step'] == 6 and len(state['random']) == 2
     # Another batch-norm split, so other weights than one process gives; but close ones.
