@@ -1,0 +1,189 @@
+"""
+The parameter files for Nav2: every name known, of the right type, and free of known traps.
+
+rclcpp refuses a value whose type is not the declared one (3 for 3.0), and ignores names that
+nobody declares; so names and types are checked against what the plugins declare.  The lists
+were read from the sources of Nav2 1.1 to 1.5 (Humble to Rolling), semantic_segmentation_layer
+1.0 and spatio_temporal_voxel_layer 2.2.
+"""
+
+from pathlib import Path
+
+from fcn_seg_ros.classes import ClassSet
+from fcn_seg_ros.paths import share_dir
+import pytest
+import yaml
+
+FOLDER = share_dir() / 'config' / 'nav2'
+FILES = sorted(path.name for path in FOLDER.glob('*.yaml'))
+
+COSTMAP = {
+    'global_frame': str, 'robot_base_frame': str, 'update_frequency': float,
+    'publish_frequency': float, 'transform_tolerance': float, 'rolling_window': bool,
+    'width': int, 'height': int, 'resolution': float, 'robot_radius': float, 'footprint': str,
+    'footprint_padding': float, 'origin_x': float, 'origin_y': float,
+    'track_unknown_space': bool, 'always_send_full_costmap': bool, 'plugins': list,
+    'filters': list, 'trinary_costmap': bool, 'lethal_cost_threshold': int,
+    'unknown_cost_value': int, 'use_maximum': bool}
+HEIGHTS = {'min_obstacle_height': float, 'max_obstacle_height': float}
+NAV2_SOURCE = {
+    **HEIGHTS, 'topic': str, 'sensor_frame': str, 'observation_persistence': float,
+    'expected_update_rate': float, 'data_type': str, 'inf_is_valid': bool, 'marking': bool,
+    'clearing': bool, 'obstacle_max_range': float, 'obstacle_min_range': float,
+    'raytrace_max_range': float, 'raytrace_min_range': float}
+OBSTACLE = {
+    **HEIGHTS, 'plugin': str, 'enabled': bool, 'footprint_clearing_enabled': bool,
+    'combination_method': int, 'observation_sources': str}
+PLUGINS = {
+    'nav2_costmap_2d::ObstacleLayer': (OBSTACLE, NAV2_SOURCE),
+    'nav2_costmap_2d::VoxelLayer': ({
+        **OBSTACLE, 'z_voxels': int, 'origin_z': float, 'z_resolution': float,
+        'unknown_threshold': int, 'mark_threshold': int, 'publish_voxel_map': bool},
+        NAV2_SOURCE),
+    'nav2_costmap_2d::StaticLayer': ({
+        'plugin': str, 'enabled': bool, 'subscribe_to_updates': bool, 'map_topic': str,
+        'map_subscribe_transient_local': bool, 'footprint_clearing_enabled': bool}, {}),
+    'nav2_costmap_2d::InflationLayer': ({
+        'plugin': str, 'enabled': bool, 'inflation_radius': float, 'cost_scaling_factor': float,
+        'inflate_unknown': bool, 'inflate_around_unknown': bool}, {}),
+    'spatio_temporal_voxel_layer/SpatioTemporalVoxelLayer': ({
+        'plugin': str, 'observation_sources': str, 'transform_tolerance': float,
+        'enabled': bool, 'publish_voxel_map': bool, 'voxel_size': float,
+        'combination_method': int, 'mark_threshold': int, 'update_footprint_enabled': bool,
+        'track_unknown_space': bool, 'decay_model': int, 'voxel_decay': float,
+        'mapping_mode': bool, 'map_save_duration': float}, {
+        **HEIGHTS, 'topic': str, 'sensor_frame': str, 'observation_persistence': float,
+        'expected_update_rate': float, 'data_type': str, 'inf_is_valid': bool, 'marking': bool,
+        'clearing': bool, 'obstacle_range': float, 'min_z': float, 'max_z': float,
+        'vertical_fov_angle': float, 'vertical_fov_padding': float,
+        'horizontal_fov_angle': float, 'decay_acceleration': float, 'filter': str,
+        'voxel_min_points': int, 'clear_after_reading': bool, 'enabled': bool,
+        'model_type': int}),
+    'semantic_segmentation_layer::SemanticSegmentationLayer': ({
+        'plugin': str, 'enabled': bool, 'combination_method': int, 'observation_sources': str,
+        'publish_debug_topics': bool, 'use_approximate_time_sync': bool,
+        'sensor_data_depth': int}, {
+        'segmentation_topic': str, 'confidence_topic': str, 'labels_topic': str,
+        'pointcloud_topic': str, 'observation_persistence': float,
+        'expected_update_rate': float, 'class_types': list, 'max_obstacle_distance': float,
+        'min_obstacle_distance': float, 'tile_map_decay_time': float,
+        'visualize_tile_map': bool, 'use_cost_selection': bool}),
+}
+CLASS_TYPE = {'classes': list, 'base_cost': int, 'max_cost': int, 'mark_confidence': int,
+              'samples_to_max_cost': int, 'dominant_priority': bool}
+OUTPUTS = {'class_mask', 'confidence', 'points', 'obstacles', 'ground', 'costmap', 'label_info'}
+
+
+def costmap_of(name):
+    """Return the parameters of a file's local costmap."""
+    content = yaml.safe_load((FOLDER / name).read_text())
+    assert list(content) == ['local_costmap']
+    assert list(content['local_costmap']) == ['local_costmap']
+    node = content['local_costmap']['local_costmap']
+    assert list(node) == ['ros__parameters']
+    return node['ros__parameters']
+
+
+def camera_layer(name):
+    """Return the camera's layer and its sources by name."""
+    layer = costmap_of(name)['camera_layer']
+    return layer, {source: layer[source]
+                   for source in layer.get('observation_sources', '').split()}
+
+
+def assert_known(values, known):
+    """Assert that each name is declared and has the declared type, a bool being no int."""
+    for key, value in values.items():
+        assert key in known, f'{key} is not declared'
+        assert type(value) is known[key], f'{key} is {value!r}'
+
+
+def test_each_consumer_has_its_file():
+    assert {camera_layer(name)[0]['plugin'] for name in FILES} == (
+        set(PLUGINS) - {'nav2_costmap_2d::InflationLayer'})
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_every_parameter_is_declared_with_this_type(name):
+    costmap = costmap_of(name)
+    layers = {key: costmap.pop(key) for key in costmap['plugins']}
+    assert_known(costmap, COSTMAP)
+    for layer in layers.values():
+        known, known_of_source = PLUGINS[layer['plugin']]
+        sources = [layer.pop(key) for key in layer.get('observation_sources', '').split()]
+        assert_known(layer, known)
+        for source in sources:
+            for class_type in source.get('class_types', ()):
+                assert_known(source.pop(class_type), CLASS_TYPE)
+            assert_known(source, known_of_source)
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_the_costmap_rolls_in_a_frame_with_fixed_axes(name):
+    costmap = costmap_of(name)
+    assert costmap['rolling_window'] is True
+    assert costmap['global_frame'] == 'odom'
+    # the camera has a layer of its own, and inflation comes last
+    assert costmap['plugins'] == ['camera_layer', 'inflation_layer']
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_topics_are_ours(name):
+    layer, sources = camera_layer(name)
+    topics = [value for part in (layer, *sources.values()) for key, value in part.items()
+              if key == 'topic' or key.endswith('_topic')]
+    assert topics
+    assert all(Path(topic).parent == Path('/segmentation') for topic in topics)
+    assert {Path(topic).name for topic in topics} <= OUTPUTS
+
+
+@pytest.mark.parametrize('name', ['obstacle_layer.yaml', 'voxel_layer.yaml',
+                                  'spatio_temporal_voxel_layer.yaml'])
+def test_points_on_the_ground_pass_every_height_filter(name):
+    layer, sources = camera_layer(name)
+    assert set(sources) == {'mark', 'clear'}
+    filters = list(sources.values())
+    if 'nav2' in layer['plugin']:
+        filters.append(layer)
+    for part in filters:
+        assert part['min_obstacle_height'] <= -0.2
+        assert part['max_obstacle_height'] >= 1.5
+    for key, source in sources.items():
+        assert source['data_type'] == 'PointCloud2'
+        assert (source['marking'], source['clearing']) == (key == 'mark', key == 'clear')
+    assert sources['mark']['topic'].endswith('/obstacles')
+    assert sources['clear']['topic'].endswith('/ground')
+
+
+def test_clearing_reaches_further_than_marking():
+    for name in ('obstacle_layer.yaml', 'voxel_layer.yaml'):
+        _, sources = camera_layer(name)
+        assert sources['clear']['raytrace_max_range'] > sources['mark']['obstacle_max_range']
+
+
+def test_the_voxels_hold_the_ground_and_fit_their_word():
+    layer, _ = camera_layer('voxel_layer.yaml')
+    assert layer['origin_z'] < 0.0
+    assert layer['z_voxels'] <= 16
+    top = layer['origin_z'] + layer['z_voxels'] * layer['z_resolution']
+    assert top >= layer['max_obstacle_height']
+
+
+def test_static_layer_keeps_graded_costs_and_lethal_cells():
+    costmap = costmap_of('static_layer.yaml')
+    assert costmap['trinary_costmap'] is False
+    assert costmap['use_maximum'] is True
+    assert costmap['track_unknown_space'] is False  # unknown would beat lethal
+    assert costmap['camera_layer']['map_subscribe_transient_local'] is True
+
+
+def test_every_class_of_the_street_network_has_the_cost_of_its_role():
+    classes = ClassSet.from_yaml(share_dir() / 'config' / 'classes' / 'street.yaml')
+    roles = dict(zip(classes.labels, classes.roles))
+    _, sources = camera_layer('semantic_segmentation_layer.yaml')
+    source = sources['camera']
+    costs = {label: source[kind]['max_cost'] for kind in source['class_types']
+             for label in source[kind]['classes']}
+    assert set(costs) == {label for label, role in roles.items() if role != 'overhead'}
+    for label, cost in costs.items():
+        assert (cost == 254) == (roles[label] == 'obstacle')
