@@ -18,8 +18,8 @@ import sysconfig
 import time
 
 import cv2
+from fcn_seg_ros.dds import profile_environment
 from fcn_seg_ros.msg import ClassFractions
-from fcn_seg_ros.paths import share_dir
 from fcn_seg_ros.registry import Registry
 from fcn_seg_ros.ros.messages import image_to_rgb
 from fcn_seg_ros.ros.qos import newest
@@ -156,8 +156,7 @@ def main():
     # A domain of its own: the robot next door must not see the demo's topics.
     os.environ.setdefault('ROS_DOMAIN_ID', str(random.randint(60, 100)))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
-        os.environ.setdefault(name, str(share_dir() / 'config' / 'fastdds.xml'))
+    os.environ.update(profile_environment())
 
     print('Starting the node and two cameras ...', flush=True)
     processes = start_processes(os.environ.copy())

@@ -24,7 +24,9 @@ def main(argv=None):
     """Run ``fcn-seg``; return the exit status (0 ok, 1 error, 130 interrupted)."""
     args = build_parser().parse_args(argv)
     try:
-        return args.run(args) or 0
+        status = args.run(args) or 0
+        sys.stdout.flush()  # here, where a reader that has gone is expected
+        return status
     except BrokenPipeError:  # the reader, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (FcnSegError, OSError) as error:

@@ -4,8 +4,8 @@ import torch
 from torch.nn import BatchNorm2d, Conv2d, Identity
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ..errors import DeviceError
 from .cuda_graph import CudaGraphs
+from ..errors import DeviceError
 
 _DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
 

@@ -2,7 +2,8 @@
 
 import logging
 
-from fcn_seg_ros import FcnSegError, segmenter as module, Segmenter
+from fcn_seg_ros import FcnSegError, Segmenter
+from fcn_seg_ros import segmenter as module
 from fcn_seg_ros.engines import torch_engine
 from fcn_seg_ros.errors import DeviceError, ImageError, WeightsError
 from fcn_seg_ros.model import FCNResNet18
@@ -188,10 +189,10 @@ def test_what_cannot_work_says_so_in_one_line(options, words):
 
 def to_fake_gpu(model, device, dtype, memory_format):
     """Do what Module.to does, which cannot swap fake tensors in place."""
-    for module in model.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
+    for part in model.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
             layout = {'memory_format': memory_format} if parameter.dim() == 4 else {}
-            setattr(module, name, torch.nn.Parameter(
+            setattr(part, name, torch.nn.Parameter(
                 parameter.to(device, dtype, **layout), requires_grad=False))
     assert not list(model.buffers())
     return model
