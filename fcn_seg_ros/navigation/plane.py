@@ -2,8 +2,8 @@
 Depth from a flat ground: where each pixel's ray meets the plane.
 
 With the optical frame's pose (R, t) in the ground frame, the ray of a pixel is
-d = R [x/z, y/z, 1], and meets the ground z = z_ground at
-lambda = (z_ground - t_z) / d_z, kept where lambda > 0 and d_z < -eps.  As the rays have unit
+d = R [x/z, y/z, 1], and meets the ground z = 0 at
+lambda = -t_z / d_z, kept where lambda > 0 and d_z < -eps.  As the rays have unit
 depth, lambda is the point's z in the optical frame, the same quantity a depth image holds.
 """
 
@@ -13,18 +13,17 @@ EPSILON = 1e-6
 """Least slope of a ray towards the ground, per unit of depth."""
 
 
-def plane_depth(rays, pose, ground_z=0.0):
+def plane_depth(rays, pose):
     """
     Return the depth at which each ray sees the ground.
 
     :param rays: float array ... x 2, x / z and y / z, may hold NaN.
     :param pose: :class:`.pose.Pose` of the optical frame in the ground frame.
-    :param ground_z: height of the ground in its frame, m.
     :returns: array ... of the rays' type, metres along the optical axis; NaN at and above the
         horizon and where the ray is NaN.
     """
     r20, r21, r22 = pose.rotation[2].astype(rays.dtype)
-    height = rays.dtype.type(pose.translation[2] - ground_z)
+    height = rays.dtype.type(pose.translation[2])
     with np.errstate(invalid='ignore', divide='ignore'):
         slope = r20 * rays[..., 0]
         slope += r21 * rays[..., 1]
@@ -51,8 +50,8 @@ def within_range(depth, ray_lengths, min_range, max_range):
 class PlaneDepthCache:
     """Keeps the ground's depth while rays and pose stay: a rigid mount computes it once."""
 
-    def __init__(self, min_range, max_range, ground_z=0.0):
-        self._limits, self._ground_z = (min_range, max_range), ground_z
+    def __init__(self, min_range, max_range):
+        self._limits = min_range, max_range
         self._camera, self._pose, self._depth = None, None, None
 
     def get(self, camera, pose):
@@ -62,7 +61,7 @@ class PlaneDepthCache:
         :returns: read-only float32 array H x W.
         """
         if camera is not self._camera or not pose.same_as(self._pose):
-            depth = within_range(plane_depth(camera.rays, pose, self._ground_z),
+            depth = within_range(plane_depth(camera.rays, pose),
                                  camera.ray_lengths, *self._limits)
             depth.flags.writeable = False
             self._camera, self._pose, self._depth = camera, pose, depth

@@ -83,6 +83,10 @@ class Pose:
         """Return the pose of the parent in this frame."""
         return Pose(self.rotation.T, -self.rotation.T @ self.translation)
 
+    def over_ground(self, ground_z):
+        """Return the pose in a parent lowered to the ground, which lies at ``ground_z`` in it."""
+        return Pose(self.rotation, self.translation - (0.0, 0.0, ground_z))
+
     def apply(self, points):
         """Return points, array ... x 3, of this frame in its parent; keeps float32."""
         points = np.asarray(points)

@@ -103,7 +103,7 @@ def test_a_camera_below_the_ground_sees_none():
 
 
 def test_the_ground_may_lie_at_another_height():
-    depth = plane_depth(CAMERA.rays, Pose.from_mount(height=1.0), ground_z=0.5)
+    depth = plane_depth(CAMERA.rays, Pose.from_mount(height=1.0).over_ground(0.5))
     np.testing.assert_allclose(depth[4], 0.5, rtol=1e-6)
 
 
