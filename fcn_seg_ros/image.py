@@ -208,3 +208,26 @@ def _convert_semi_planar(layout, buffer, height, width, encoding, step):
     if layout.code is None:  # OpenCV has no conversion for full-size chroma
         return cv2.transform(np.dstack((luma, chroma)), _YUV_TO_RGB)
     return cv2.cvtColorTwoPlane(luma, chroma, layout.code)
+
+
+_FROM_RGB = {
+    'rgb8': None,
+    'bgr8': cv2.COLOR_RGB2BGR,
+    'rgba8': cv2.COLOR_RGB2RGBA,
+    'bgra8': cv2.COLOR_RGB2BGRA,
+    'mono8': cv2.COLOR_RGB2GRAY,
+}
+ENCODABLE = tuple(_FROM_RGB)
+"""Names of the encodings that :func:`from_rgb` writes."""
+
+
+def from_rgb(rgb, encoding):
+    """
+    Return a picture's samples in an encoding.
+
+    :param rgb: uint8 array, H x W x 3.
+    :param encoding: one of :data:`ENCODABLE`.
+    :returns: contiguous uint8 array, H x W or H x W x channels.
+    """
+    code = _FROM_RGB[encoding]
+    return np.ascontiguousarray(rgb) if code is None else cv2.cvtColor(rgb, code)

@@ -1,6 +1,8 @@
 """Where pictures come from: image files, folders, globs, videos, cameras of this machine."""
 
+from contextlib import contextmanager
 import glob
+import itertools
 import math
 import os
 from pathlib import Path
@@ -113,15 +115,16 @@ class Video:
         :raises MediaError: when it cannot be opened.
         """
         self.source = source
-        self.is_device = kind_of(source) == 'device'
-        if self.is_device:
-            index = int(str(source).removeprefix('/dev/video')) if re.fullmatch(
-                r'(/dev/video)?\d+', str(source)) else str(source)
-            self._capture = cv2.VideoCapture(index, cv2.CAP_V4L2)
-        else:
-            self._capture = cv2.VideoCapture(str(source))
+        is_device = kind_of(source) == 'device'
+        with _silent_opencv():
+            if is_device:
+                number = re.fullmatch(r'(?:/dev/video)?(\d+)', str(source))
+                self._capture = cv2.VideoCapture(
+                    int(number[1]) if number else str(source), cv2.CAP_V4L2)
+            else:
+                self._capture = cv2.VideoCapture(str(source))
         if not self._capture.isOpened():
-            what = 'camera' if self.is_device else 'image or video'
+            what = 'a camera' if is_device else 'an image or a video'
             raise MediaError(f'{source} cannot be opened as {what}')
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else DEFAULT_RATE
@@ -153,6 +156,49 @@ class Video:
 
     def __exit__(self, *_):
         self.close()
+
+
+def play(source, *, loop=False):
+    """
+    Yield the pictures of an image, a folder, a glob, a video or a camera, in order.
+
+    :param loop: begin again at the end, without end; a camera has none.
+    :raises MediaError: when a picture cannot be read, or there is none.
+    """
+    kind = kind_of(source)
+    if kind == 'bag':
+        raise MediaError(f'{source} is a bag: "ros2 bag play" publishes it')
+    if kind == 'image':
+        picture = read_image(source)
+        yield from itertools.repeat(picture) if loop else (picture,)
+        return
+    while True:
+        number = -1
+        if kind == 'images':
+            for number, path in enumerate(list_images(source)[1]):
+                yield read_image(path)
+        else:
+            with Video(source) as video:
+                for number, frame in enumerate(video):
+                    yield frame
+        if number < 0:
+            raise MediaError(f'{source} holds no frame that can be read')
+        if not loop:
+            return
+
+
+@contextmanager
+def _silent_opencv():
+    """Keep OpenCV from writing warnings of its own to stderr."""
+    logging = getattr(cv2.utils, 'logging', None)  # OpenCV 4.6 has no such binding
+    if logging is None:
+        yield
+        return
+    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
 
 
 def _natural(path):

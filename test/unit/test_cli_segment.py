@@ -329,7 +329,8 @@ def test_video_errors(fcn_seg, tmp_path, output, arguments, message, capsys):
 def test_not_a_video(fcn_seg, tmp_path, capfd):
     (tmp_path / 'in.mp4').write_bytes(b'nonsense' * 100)
     assert fcn_seg(tmp_path / 'in.mp4', tmp_path / 'out.mp4') == 1
-    assert capfd.readouterr().err.splitlines()[-1].endswith('cannot be opened as image or video')
+    error = capfd.readouterr().err
+    assert error.count('\n') == 1 and 'cannot be opened as an image or a video' in error
 
 
 def test_interrupted_video_leaves_nothing(tmp_path):

@@ -4,7 +4,7 @@ from array import array
 
 from fcn_seg_ros import image
 from fcn_seg_ros.errors import ImageError
-from fcn_seg_ros.image import to_rgb
+from fcn_seg_ros.image import from_rgb, to_rgb
 from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
@@ -259,6 +259,17 @@ def test_unknown_encoding_names_the_supported_ones():
     with pytest.raises(ImageError) as caught:
         to_rgb(b'', height=1, width=1, encoding='32FC1', step=4)
     assert all(name in str(caught.value) for name in ('32FC1', *image.SUPPORTED))
+
+
+@pytest.mark.parametrize('encoding', image.ENCODABLE)
+def test_from_rgb_is_the_inverse(rng, encoding):
+    picture = random_samples(rng, (H, W, 3), 8)
+    if encoding == 'mono8':
+        picture[:] = picture[:, :, :1]
+    samples = from_rgb(picture[:, :], encoding)
+    assert samples.flags.c_contiguous
+    back = to_rgb(samples, height=H, width=W, encoding=encoding, step=samples.strides[0])
+    assert (back == picture).all()
 
 
 sizes = st.one_of(st.integers(-1, 9), st.integers(0, 2 ** 32 - 1))
