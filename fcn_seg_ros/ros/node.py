@@ -8,6 +8,7 @@ import time
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
 
 from . import diagnostics, parameters
@@ -114,7 +115,7 @@ class SegmentationNode(Node):
                 self._cameras.append(Camera(self, name, settings.image_transport,
                                             self._on_frame, self._change_signal.trigger))
             self._label_info = LabelInfoOutput(self)
-        except (FcnSegError, ValueError, OSError) as error:
+        except (FcnSegError, ParameterException, ValueError, OSError) as error:
             return self._undo_configure(str(error))
         except Exception as error:  # rclpy swallows it without a word
             return self._undo_configure(f'{error!r}\n{format_traceback(error)}')

@@ -56,7 +56,7 @@ def check(name, value):
     :raises ValueError: with a line that says what would be right.
     """
     spec = _BY_NAME.get(name)
-    if name.startswith(_REGION):
+    if name.startswith(_REGION) and value is not None:  # none yet, while it is declared
         _check_box(name, value)
     if spec is None:
         return

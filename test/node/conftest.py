@@ -2,20 +2,17 @@
 
 import os
 from pathlib import Path
-import sys
 
 from fcn_seg_ros.paths import share_dir
+from graph import Domain, Graph, NodeProcess
+from networks import OTHER, TINY, write_network
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
 # Before any node is: those of other machines and of other users must not interfere.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ.pop('ROS_LOCALHOST_ONLY', None)
 _profiles = 'FASTRTPS' if os.environ.get('ROS_DISTRO') == 'humble' else 'FASTDDS'
 os.environ[f'{_profiles}_DEFAULT_PROFILES_FILE'] = str(share_dir() / 'config' / 'fastdds.xml')
-
-from graph import Domain, Graph, NodeProcess  # noqa: E402
-from networks import OTHER, TINY, write_network  # noqa: E402
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,155 @@
+"""The node's life: transitions through its services, starts that fail, and ends."""
+
+import signal
+import time
+
+from graph import image_message, picture
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+import pytest
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+
+HANGS = """
+import threading
+from fcn_seg_ros import segmenter
+def hang(*args):
+    print('hanging in a load', flush=True)
+    threading.Event().wait()
+segmenter.load_network = hang
+"""
+HANGS_IN_A_FRAME = """
+import threading
+from fcn_seg_ros.engines.torch_engine import TorchEngine
+def hang(self, batch):
+    print('hanging in a frame', flush=True)
+    threading.Event().wait()
+TorchEngine.__call__ = hang
+"""
+
+
+def change(graph, transition):
+    """Ask for a transition; return whether it was made."""
+    return graph.call(ChangeState, '/segmentation/change_state', ChangeState.Request(
+        transition=Transition(id=transition))).success
+
+
+def state(graph):
+    """Return the id of the node's state."""
+    return graph.call(GetState, '/segmentation/get_state', GetState.Request()).current_state.id
+
+
+def test_round_trips_through_the_services(nodes):
+    node = nodes.start(autostart=False)
+    graph = nodes.graph
+    assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
+    assert not graph.node.count_publishers('/segmentation/class_mask')
+    camera = graph.camera()
+    masks = graph.listen(Image, '/segmentation/class_mask')
+    # What is true of one configured node must be true of the next: publishers, overrides.
+    for _ in range(2):
+        assert change(graph, Transition.TRANSITION_CONFIGURE)
+        assert state(graph) == State.PRIMARY_STATE_INACTIVE
+        graph.wait_until(lambda: graph.node.count_publishers('/segmentation/class_mask') == 1,
+                         'the outputs')
+        assert camera.get_subscription_count() == 0
+        for _ in range(2):
+            assert change(graph, Transition.TRANSITION_ACTIVATE)
+            assert state(graph) == State.PRIMARY_STATE_ACTIVE
+            graph.wait_for_subscribers(camera)
+            message = image_message(picture())
+            graph.wait_until(lambda message=message: (
+                camera.publish(message) or graph.spin_for(0.1)
+                or any(m.header == message.header for m in masks.messages)), 'a mask')
+            assert change(graph, Transition.TRANSITION_DEACTIVATE)
+            assert state(graph) == State.PRIMARY_STATE_INACTIVE
+            graph.wait_for_subscribers(camera, 0)
+        assert change(graph, Transition.TRANSITION_CLEANUP)
+        assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
+        graph.wait_until(lambda: not graph.node.count_publishers('/segmentation/class_mask'),
+                         'the end of the outputs')
+    assert change(graph, Transition.TRANSITION_CONFIGURE)
+    assert change(graph, Transition.TRANSITION_ACTIVATE)
+    assert change(graph, Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert state(graph) == State.PRIMARY_STATE_FINALIZED
+    assert node.process.poll() is None
+    assert node.stop()[0] == 0
+
+
+def configuration_of(graph, **values):
+    """Set parameters of an unconfigured node and configure it; return whether both worked."""
+    results = graph.call(SetParameters, '/segmentation/set_parameters', SetParameters.Request(
+        parameters=[Parameter(name, value=value).to_parameter_msg()
+                    for name, value in values.items()])).results
+    return (all(result.successful for result in results)
+            and change(graph, Transition.TRANSITION_CONFIGURE))
+
+
+def test_configurations_that_cannot_work_say_why_and_can_be_mended(nodes, tmp_path):
+    damaged = tmp_path / 'damaged.safetensors'
+    damaged.write_bytes(b'\x10\0\0\0\0\0\0\0garbage')
+    node = nodes.start(autostart=False)
+    for values, reason in (
+            ({'network': 'tinny'}, "unknown network 'tinny': did you mean tiny"),
+            ({'network': 'fcn-resnet18-voc-320x320'}, 'is not installed: run'),
+            ({'network': 'tiny', 'weights': str(damaged)}, 'damaged.safetensors'),
+            ({'weights': '', 'device': 'tpu'}, "unknown device 'tpu'"),
+            ({'device': 'cpu', 'precision': 'fp16'}, 'precision fp16 needs a GPU'),
+            ({'precision': 'auto', 'regions': ['a']}, "region 'a' has no rectangle")):
+        before = len(node.log)
+        assert not configuration_of(nodes.graph, **values)
+        lines = node.log[before:].splitlines()
+        assert len(lines) == 1, lines
+        assert reason in lines[0]
+        assert state(nodes.graph) == State.PRIMARY_STATE_UNCONFIGURED
+    assert configuration_of(nodes.graph, **{'regions.a': [0.0, 0.0, 1.0, 1.0]})
+    assert state(nodes.graph) == State.PRIMARY_STATE_INACTIVE
+
+
+def test_starts_that_cannot_work_end_the_process(nodes):
+    """Each with a status and one line that says what is wrong."""
+    cases = {
+        "unknown network 'fcn-resnet19'": {'network': 'fcn-resnet19'},
+        'cannot read the weights': {'weights': '/no/such/file.pth'},
+        "device 'cuda:7' is not available": {'device': 'cuda:7'},
+        'overlay_alpha': {'overlay_alpha': 7.0},
+        'max_rate': {'max_rate': 'fast'},
+    }
+    for reason, params in cases.items():
+        node = nodes.start(**params)
+        assert node.wait_for_exit() == 1, node.log
+        lines = node.log.splitlines()
+        assert len(lines) == 1, node.log
+        assert reason in lines[0]
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_process_whatever_it_does(nodes, number):
+    graph = nodes.graph
+    loading = nodes.start(name='loading', prelude=HANGS)
+    working = nodes.start(name='working', prelude=HANGS_IN_A_FRAME)
+    busy = nodes.start(name='busy')
+    masks = graph.listen(Image, '/busy/overlay')
+    graph.listen(Image, '/working/class_mask')
+    camera = graph.camera()
+    graph.wait_for_subscribers(camera, 2)
+    graph.wait_until(lambda: camera.publish(image_message(picture())) or graph.spin_for(0.01)
+                     or ('hanging in a frame' in working.log and len(masks.messages) > 20),
+                     'frames in work')
+    loading.wait_for_log('hanging in a load')
+    for node in (busy, loading, working):
+        status, seconds = node.stop(number)
+        assert status == 0, node.log
+        assert 'Traceback' not in node.log
+        assert seconds < 2, f'{seconds} s\n{node.log}'
+
+
+@pytest.mark.parametrize('delay', [0.5, 1.0, 2.0])
+def test_signals_during_the_start(nodes, delay):
+    """Whatever the process is importing or setting up: no traceback."""
+    node = nodes.start()
+    time.sleep(delay)  # some moment, not a synchronisation
+    status, _ = node.stop(signal.SIGINT)
+    assert 'Traceback' not in node.log
+    assert status in (0, -signal.SIGINT), node.log
