@@ -6,8 +6,8 @@ from pathlib import Path
 import re
 import sys
 
-from ..errors import MediaError
 from .network_options import add_network_options, create_segmenter
+from ..errors import MediaError
 
 _EXAMPLES = """
 examples:

@@ -4,10 +4,10 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from ..errors import MediaError
 from .render import LOSSLESS
-from .sinks import IMAGE_OPTIONS, LOSSY_SUFFIXES, video_sink, VIDEO_CODECS, write_image
+from .sinks import IMAGE_OPTIONS, LOSSY_SUFFIXES, VIDEO_CODECS, video_sink, write_image
 from .sources import read_image
+from ..errors import MediaError
 
 
 def plan_image(source, output, outputs):

@@ -172,19 +172,25 @@ def play(source, *, loop=False):
         picture = read_image(source)
         yield from itertools.repeat(picture) if loop else (picture,)
         return
+    one_round = _read_images if kind == 'images' else _read_video
     while True:
-        number = -1
-        if kind == 'images':
-            for number, path in enumerate(list_images(source)[1]):
-                yield read_image(path)
-        else:
-            with Video(source) as video:
-                for number, frame in enumerate(video):
-                    yield frame
-        if number < 0:
-            raise MediaError(f'{source} holds no frame that can be read')
+        yield from one_round(source)
         if not loop:
             return
+
+
+def _read_images(source):
+    for path in list_images(source)[1]:
+        yield read_image(path)
+
+
+def _read_video(source):
+    with Video(source) as video:
+        frame = None
+        for frame in video:
+            yield frame
+        if frame is None:
+            raise MediaError(f'{source} holds no frame that can be read')
 
 
 @contextmanager

@@ -5,8 +5,8 @@ import io
 import json
 from pathlib import Path
 
-from ..errors import MediaError
 from .files import replacing
+from ..errors import MediaError
 
 SUFFIXES = ('.csv', '.json')
 

@@ -1,8 +1,8 @@
 """A network of one's own for the tests: small input, seeded random weights, five classes."""
 
 import functools
-import tempfile
 from pathlib import Path
+import tempfile
 
 from fcn_seg_ros.model import FCNResNet18
 from safetensors.torch import save
