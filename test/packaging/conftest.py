@@ -34,5 +34,5 @@ def bare_environment(tmp_path_factory):
     (prefix / 'pyvenv.cfg').unlink()
     (prefix / 'pyvenv.cfg').write_bytes((source / 'pyvenv.cfg').read_bytes())
     environment = Environment(prefix)
-    environment.run(f'python -c "import {PACKAGE}" 2>/dev/null && exit 1 || true')
+    environment.run(f'python -c "import {PACKAGE}" 2>/dev/null && exit 1 || true', cwd='/')
     return environment
