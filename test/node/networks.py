@@ -9,14 +9,14 @@ TINY, OTHER = 'tiny', 'other'
 LABELS = {TINY: ('ground', 'wall', 'thing', 'person', 'sky'), OTHER: ('inside', 'outside')}
 
 
-def write_network(models_dir, name, seed=0, labels=None):
+def write_network(models_dir, name, seed=0, labels=None, size=64):
     """Write ``models_dir/name`` with network.yaml and weights; return the folder."""
     labels = labels or LABELS[name]
     folder = models_dir / name
     folder.mkdir(parents=True)
     colors = [[40 * i, 255 - 30 * i, (90 * i) % 256] for i in range(len(labels))]
     (folder / 'network.yaml').write_text(yaml.safe_dump({
-        'name': name, 'width': 64, 'height': 64, 'decoder': 'fcn8s',
+        'name': name, 'width': size, 'height': size, 'decoder': 'fcn8s',
         'classes': [{'label': label, 'color': color}
                     for label, color in zip(labels, colors)]}))
     with torch.random.fork_rng():

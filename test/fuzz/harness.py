@@ -1,0 +1,178 @@
+"""The node's frame path in this process, for messages made up by a fuzzer."""
+
+from collections import Counter
+from pathlib import Path
+import sys
+import time
+
+from fcn_seg_ros.navigation.obstacles import CloudLimits
+from fcn_seg_ros.navigation.pose import Pose
+from fcn_seg_ros.navigation.roles import RoleTable
+from fcn_seg_ros.ros.navigation import CameraPipeline, points_message, selection_message
+from fcn_seg_ros.ros.node import SegmentationNode
+from fcn_seg_ros.ros.outputs import OutputGroup
+from fcn_seg_ros.ros.pipeline import Pipeline
+from fcn_seg_ros.ros.throttle import Throttle
+import rclpy
+from rclpy.context import Context
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage
+import torch
+
+REJECTIONS = {'size', 'step', 'encoding', 'truncated', 'compressed', 'too_large'}
+"""What a message may be refused for; any other error is a bug."""
+MEMORY_BOUND = 512 << 20
+"""Bytes that the process may grow by, whatever comes; the messages here are small."""
+
+
+class Harness:
+    """
+    A configured node of which every output is wanted.
+
+    :param folder: for the network.
+    """
+
+    def __init__(self, folder, domain):
+        torch.set_num_threads(1)
+        network = _write_tiny_network(folder)
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.nodes, self._pipelines = {}, {}
+        self._spy = _Spy()
+        for transport in ('raw', 'compressed'):
+            node = SegmentationNode(context=self._context, parameter_overrides=[
+                Parameter(name, value=value) for name, value in {
+                    'network': network, 'models_dir': str(folder), 'device': 'cpu',
+                    'engine': 'torch', 'threads': 1, 'autostart': False,
+                    'image_transport': transport}.items()])
+            assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            self.nodes[transport] = node
+            node._cameras[0].groups.append(self._spy)
+            # Worked by hand, without its thread, so that each message has its outcome.
+            self._pipelines[transport] = Pipeline(
+                node._cameras, node._settings, node._guard, Throttle(_Silence()), _lost)
+        OutputGroup.wanted = lambda group: set(group._publishers)
+        classes = node._guard.segmenter.classes
+        self._navigation = CameraPipeline(classes, RoleTable.from_classes(classes), CloudLimits())
+        self._pose = Pose.from_mount(height=1.0, pitch=0.1)
+        self.outcomes = Counter()
+        self.images = self.others = 0
+        self._memory = None
+        self.started = time.monotonic()
+
+    def close(self):
+        """Leave ROS."""
+        for node in self.nodes.values():
+            node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def send(self, message, info=None, depth=None):
+        """
+        Let a camera's messages arrive, and check what the node makes of them.
+
+        :returns: 'done', or why the image was rejected.
+        """
+        self.images += 1
+        self.others += (info is not None) + (depth is not None)
+        transport = 'compressed' if isinstance(message, CompressedImage) else 'raw'
+        camera, = self.nodes[transport]._cameras
+        statistics = camera.statistics
+        before = dict(statistics._totals)
+        camera.input._on_info(info) if info is not None else None
+        camera.input._on_image(message)
+        assert self._pipelines[transport].work()
+        new = {name: count - before.get(name, 0) for name, count in statistics._totals.items()
+               if count != before.get(name, 0) and not name.startswith('note:')}
+        assert new.pop('received') == 1
+        # Exactly one outcome, counted once.
+        (outcome, count), = new.items()
+        assert count == 1
+        if outcome != 'done':
+            kind = outcome.removeprefix('error:')
+            assert kind in REJECTIONS, f'{kind}: {statistics.last_error}'
+            assert '\n' not in statistics.last_error
+        self.outcomes[outcome] += 1
+        if outcome == 'done' and info is not None:
+            self._navigate(self._spy.frame, depth)
+        self._check_memory()
+        return outcome
+
+    def _navigate(self, frame, depth):
+        """Let the same frame, calibration and depth go through what makes clouds of them."""
+        clouds, problems = self._navigation.frame(
+            frame.result, frame.result.image_size, info=frame.info, depth=depth, pose=self._pose)
+        for kind, text in problems.items():
+            assert kind in ('calibration', 'depth', 'pose')
+            assert '\n' not in text
+            self.outcomes[f'{kind} rejected'] += 1
+        if clouds is not None:
+            self.outcomes['clouds'] += 1
+            points_message(clouds, frame.header)
+            for selection in (clouds.marked, clouds.cleared):
+                selection_message(clouds, selection, frame.header)
+
+    def _check_memory(self):
+        """Compare the resident memory with that after the first messages."""
+        if self._memory is None and self.images > 200:
+            self._memory = peak_memory()
+        elif self._memory is not None and self.images % 50 == 0:
+            grown = peak_memory() - self._memory
+            assert grown < MEMORY_BOUND, f'the process grew by {grown >> 20} MiB'
+
+    def report(self):
+        """Return a few lines on what happened."""
+        seconds = time.monotonic() - self.started
+        grown = peak_memory() - self._memory if self._memory else 0
+        lines = [f'{self.images} images with {self.others} calibrations and depth images in '
+                 f'{seconds:.0f} s; peak memory grew by {grown >> 20} MiB after the first 200']
+        lines += [f'  {count:7d}  {100 * count / self.images:5.1f} %  {name}'
+                  for name, count in self.outcomes.most_common()]
+        return '\n'.join(lines)
+
+
+class _Spy:
+    """An output group that keeps the frame."""
+
+    frame = None
+
+    def wanted(self):
+        return {'frame'}
+
+    def needs_confidence(self, wanted):
+        return True
+
+    def publish(self, frame, wanted):
+        self.frame = frame
+
+    def close(self):
+        pass
+
+
+class _Silence:
+    """A logger for what is expected to go wrong."""
+
+    def warning(self, text):
+        pass
+
+    error = warning
+
+
+def _write_tiny_network(folder):
+    """Write the network of the node's tests; return its name."""
+    sys.path.append(str(Path(__file__).parents[1] / 'node'))
+    from networks import TINY, write_network
+    write_network(folder, TINY, size=32)
+    return TINY
+
+
+def _lost():
+    raise AssertionError('the engine was given up')
+
+
+def peak_memory():
+    """Return the largest resident memory that the process has had, bytes."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith('VmHWM:'):
+            return int(line.split()[1]) << 10
+    raise RuntimeError('no VmHWM in /proc/self/status')
