@@ -1,0 +1,120 @@
+"""Parts of the node that need ROS's Python but no graph."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+from fcn_seg_ros.classes import ClassSet
+from fcn_seg_ros.ros import inputs, label_info, qos
+from fcn_seg_ros.statistics import Statistics
+import numpy as np
+import pytest
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+
+
+class FakeNode:
+    """What CameraInput and LabelInfoOutput ask of a node."""
+
+    frames_group = None
+
+    def __init__(self):
+        self.published = []
+
+    def resolve_topic_name(self, name):
+        return f'/{name}'
+
+    def get_name(self):
+        return 'node'
+
+    def get_namespace(self):
+        return '/'
+
+    def create_publisher(self, message_type, topic, profile):
+        self.profile = profile
+        return SimpleNamespace(publish=self.published.append)
+
+    def get_clock(self):
+        from rclpy.clock import Clock
+        return Clock()
+
+    def get_publishers_info_by_topic(self, topic):
+        return [SimpleNamespace(qos_profile=SimpleNamespace(reliability=reliability))
+                for reliability in self.offers]
+
+
+@pytest.mark.parametrize(('camera_rate', 'max_rate', 'expected'), [
+    (30, 0.0, 300), (30, 30.0, 300), (30, 20.0, 200), (30, 10.0, 100), (30, 25.0, 250),
+    (30, 100.0, 300), (10, 0.5, 5)])
+def test_a_rate_limit_lets_that_many_through(monkeypatch, camera_rate, max_rate, expected):
+    now = [0.0]
+    monkeypatch.setattr(inputs.time, 'monotonic', lambda: now[0])
+    statistics = Statistics(lambda: now[0])
+    source = inputs.CameraInput(FakeNode(), '', 'raw', statistics, lambda: None, lambda: None)
+    jitter = np.random.default_rng(0)
+    taken = 0
+    for i in range(10 * camera_rate):
+        now[0] = (i + jitter.uniform(-0.04, 0.04)) / camera_rate
+        source._on_image(object())
+        taken += source.take(max_rate) is not None
+    assert taken == pytest.approx(expected, rel=0.03, abs=1)
+    assert statistics.total('drop:max_rate') == 10 * camera_rate - taken
+
+
+def test_a_new_limit_is_obeyed_at_once(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(inputs.time, 'monotonic', lambda: now[0])
+    source = inputs.CameraInput(FakeNode(), '', 'raw', Statistics(), lambda: None, lambda: None)
+    for now[0], rate, taken in ((0, 0.01, True), (1, 0.01, False), (2, 10.0, True)):
+        source._on_image(object())
+        assert (source.take(rate) is not None) == taken
+
+
+@pytest.mark.parametrize(('offers', 'expected'), [
+    ((), RELIABLE), ((RELIABLE,), RELIABLE), ((BEST_EFFORT,), BEST_EFFORT),
+    ((RELIABLE, BEST_EFFORT), BEST_EFFORT)])
+def test_reliable_only_where_every_camera_is(offers, expected):
+    node = FakeNode()
+    node.offers = offers
+    assert qos.offered_reliability(node, 'image') == expected
+
+
+def test_label_info_names_the_classes(monkeypatch):
+    """vision_msgs is not among PyPI's packages: its two messages are stood in for."""
+    from std_msgs.msg import Header
+
+    class LabelInfo(SimpleNamespace):
+        def __init__(self, **fields):
+            super().__init__(header=Header(), **fields)
+
+    stand_in = ModuleType('vision_msgs.msg')
+    stand_in.LabelInfo, stand_in.VisionClass = LabelInfo, SimpleNamespace
+    monkeypatch.setitem(sys.modules, 'vision_msgs', ModuleType('vision_msgs'))
+    monkeypatch.setitem(sys.modules, 'vision_msgs.msg', stand_in)
+    import importlib
+    importlib.reload(label_info)
+    try:
+        node = FakeNode()
+        classes = ClassSet.from_list(
+            [{'label': 'road', 'color': [1, 2, 3]}, {'label': 'sky', 'color': [4, 5, 6]}],
+            'test', 'here')
+        label_info.LabelInfoOutput(node).publish(classes, 0.25)
+        message, = node.published
+        assert message.threshold == 0.25
+        assert [(c.class_id, c.class_name) for c in message.class_map] == [(0, 'road'), (1, 'sky')]
+        assert message.header.stamp.sec > 0
+        assert node.profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        assert node.profile.reliability == RELIABLE
+    finally:
+        monkeypatch.undo()
+        importlib.reload(label_info)
+
+
+def test_without_vision_msgs_there_is_no_label_info():
+    if label_info.LabelInfo is not None:
+        pytest.skip('vision_msgs is installed')
+    node = FakeNode()
+    output = label_info.LabelInfoOutput(node)
+    output.publish(None, 0.0)
+    output.close()
+    assert node.published == []
