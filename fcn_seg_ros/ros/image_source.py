@@ -1,6 +1,7 @@
 """A camera for everyone: pictures from files or a V4L2 device as a camera driver's topics."""
 
 from dataclasses import dataclass
+import os
 import threading
 import time
 
@@ -16,6 +17,7 @@ from std_msgs.msg import Header
 
 from .messages import compressed_message, image_message
 from ..compressed import encode_jpeg
+from ..dds import profile_environment
 from ..errors import FcnSegError
 from ..image import from_rgb
 
@@ -138,11 +140,13 @@ def run(pictures, options, calibrate, *, live=False, wait=False, ros_args=()):
     :param calibrate: see :class:`ImageSource`.
     :param live: the pictures come in their own time: those too early for the rate are
         left out, instead of being waited with.
-    :param wait: publish nothing before somebody subscribes.
+    :param wait: publish nothing before somebody subscribes, and no second picture before
+        the first has arrived (where reliability lets one know).
     :param ros_args: ROS arguments, such as remappings.
     :raises FcnSegError: for invalid names or ROS arguments, and what ``pictures`` raises.
     """
     _check_names(options)
+    os.environ.update(profile_environment())  # for large images; Fast DDS reads it at init
     try:
         rclpy.init(args=['--ros-args', *ros_args] if ros_args else [])
     except RuntimeError as error:
@@ -161,7 +165,7 @@ def run(pictures, options, calibrate, *, live=False, wait=False, ros_args=()):
                                f'{options.rate:g} Hz')
         while wait and not source.has_subscriber() and not stopped.wait(0.05):
             pass
-        _publish_all(source, pictures, options.rate, live, stopped)
+        _publish_all(source, pictures, options.rate, live, wait, stopped)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RuntimeError:
@@ -183,7 +187,7 @@ def _check_names(options):
         raise FcnSegError(f'{problem} {name.strip()}') from None
 
 
-def _publish_all(source, pictures, rate, live, stopped):
+def _publish_all(source, pictures, rate, live, wait, stopped):
     due = time.monotonic()
     number = 0
     for picture in pictures:
@@ -193,6 +197,9 @@ def _publish_all(source, pictures, rate, live, stopped):
         if stopped.wait(0 if live else max(0.0, due - now)):
             return
         source.publish(picture, number)
+        if wait and number == 0:
+            # The subscriber that this side has found may not have found this side yet.
+            source.wait_until_delivered()
         number += 1
         # Late: go on from now, instead of catching up in a burst.
         due = max(due + 1 / rate, now)
