@@ -28,7 +28,7 @@ _EXPORTS = {
     'ClassSet': 'classes',
     'FcnSegError': 'errors',
 }
-__all__ = sorted(_EXPORTS)
+__all__ = ['ClassSet', 'FcnSegError', 'Network', 'Registry', 'Segmentation', 'Segmenter']
 
 
 def __getattr__(name):
