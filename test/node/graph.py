@@ -124,10 +124,14 @@ class NodeProcess:
         fields = Path(f'/proc/{self.process.pid}/stat').read_text().rpartition(') ')[2].split()
         return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
 
-    def memory(self):
-        """Return the resident memory, bytes."""
-        pages = Path(f'/proc/{self.process.pid}/statm').read_text().split()[1]
-        return int(pages) * os.sysconf('SC_PAGE_SIZE')
+    def memory(self, kind='RssAnon'):
+        """
+        Return resident memory of the process, bytes.
+
+        :param kind: RssAnon, its own; RssShmem, shared, such as the segments of its cameras.
+        """
+        status = Path(f'/proc/{self.process.pid}/status').read_text()
+        return int(re.search(rf'{kind}:\s+(\d+) kB', status).group(1)) << 10
 
 
 def _yaml(value):
