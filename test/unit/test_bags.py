@@ -1,5 +1,6 @@
 """Bags in, bags out: both storages, both kinds of image, headers and times as they were."""
 
+import json
 import sys
 
 from fake_segmenter import CLASSES, FakeSegmenter
@@ -8,6 +9,7 @@ from fcn_seg_ros.errors import MediaError
 from fcn_seg_ros.offline import bags
 from fcn_seg_ros.offline.render import Renderer
 from fcn_seg_ros.offline.stats import StatsTable
+from fcn_seg_ros.paths import share_dir
 import numpy as np
 import pytest
 
@@ -122,6 +124,23 @@ def test_fractions_equal_the_masks_histogram(tmp_path):
     total = fractions.unknown + sum(entry.fraction for entry in fractions.classes)
     assert total == pytest.approx(1) and len(fractions.regions) == 0
     assert stats.rows[0][0] == '/image 100.999999990'
+
+
+def test_messages_are_those_that_ros_generated(tmp_path):
+    messages = pytest.importorskip('fcn_seg_ros.msg')
+    from rclpy.serialization import deserialize_message
+    source = write_bag(tmp_path / 'in', {'/image': (IMAGE, [raw(3)])})
+    run(source, tmp_path / 'out')
+    with Reader(tmp_path / 'out') as reader:
+        connection, = (c for c in reader.connections if c.msgtype == bags.FRACTIONS)
+        (_, _, data), = reader.messages([connection])
+    message = deserialize_message(bytes(data), messages.ClassFractions)
+    assert message.header.frame_id == 'camera 3 é' and message.header.stamp.sec == 103
+    assert [entry.label for entry in message.classes] == list(CLASSES.labels)
+    generated = share_dir() / 'msg' / 'ClassFractions.json'
+    if generated.is_file():  # installed, of a ROS that has type hashes
+        hashes = json.loads(generated.read_text())['type_hashes']
+        assert connection.digest in [entry['hash_string'] for entry in hashes]
 
 
 def test_compressed_images_give_compressed_results(tmp_path):
