@@ -107,7 +107,7 @@ def _run_video(args, renderer):
         segmenter, stats = _load(args)
         jobs.segment_video(
             segmenter, video, plan, renderer, stats, mask_size=_mask_size(args),
-            progress=partial(_progress, unit='frame', total=video.length))
+            progress=partial(_progress, unit='frame', total=video.length), report=_warn)
     _finish(args, stats, 'frame', ', '.join(str(path) for path in plan.values()))
 
 

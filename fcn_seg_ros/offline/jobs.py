@@ -9,6 +9,8 @@ from .sinks import IMAGE_OPTIONS, LOSSY_SUFFIXES, VIDEO_CODECS, video_sink, writ
 from .sources import read_image
 from ..errors import MediaError
 
+_LENGTH_TOLERANCE = 0.98  # some containers only estimate how many frames they hold
+
 
 def plan_image(source, output, outputs):
     """
@@ -103,7 +105,8 @@ def segment_images(segmenter, paths, plans, renderer, stats, *, mask_size=None,
     return failures
 
 
-def segment_video(segmenter, video, plan, renderer, stats, *, mask_size=None, progress=iter):
+def segment_video(segmenter, video, plan, renderer, stats, *, mask_size=None, progress=iter,
+                  report=print):
     """
     Segment a video's frames; the videos made have its rate.
 
@@ -111,6 +114,7 @@ def segment_video(segmenter, video, plan, renderer, stats, *, mask_size=None, pr
     :param plan: of :func:`plan_video`.
     :param stats: a table to fill, rows are named by the frame's number, from 0.
     :param progress: wraps the iteration (tqdm).
+    :param report: called with a line when the video breaks off before its end.
     :raises MediaError: when no frame can be read, or a video cannot be written.
     """
     with ExitStack() as stack:
@@ -128,6 +132,8 @@ def segment_video(segmenter, video, plan, renderer, stats, *, mask_size=None, pr
             stats.add(number, result)
         if number < 0:
             raise MediaError(f'{video.source} holds no frame that can be read')
+    if video.length and number + 1 < _LENGTH_TOLERANCE * video.length:
+        report(f'{video.source} breaks off: {number + 1} of {video.length} frames could be read')
 
 
 def _is_folder(output):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rosbags')
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer  # noqa: E402, I100
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer  # noqa: E402
 from rosbags.typesys import get_typestore, Stores  # noqa: E402
 
 STORE = get_typestore(Stores.LATEST)

@@ -294,6 +294,16 @@ def test_video_keeps_rate_length_and_size(fcn_seg, tmp_path, suffix):
             assert np.abs(frame.astype(int) - expected).mean() < 20
 
 
+def test_video_that_breaks_off_is_reported(fcn_seg, tmp_path, capsys):
+    source = write_video(tmp_path / 'in.avi', [picture(index) for index in range(20)])
+    data = source.read_bytes()
+    source.write_bytes(data[:len(data) // 2])
+    assert fcn_seg(source, tmp_path / 'out.avi') == 0
+    captured = capsys.readouterr()
+    assert 'breaks off' in captured.err and 'of 20 frames' in captured.err
+    assert 'frames ->' in captured.out
+
+
 def test_video_to_numbered_images(fcn_seg, tmp_path):
     source = write_video(tmp_path / 'in.avi', [picture(index) for index in range(3)])
     assert fcn_seg(source, tmp_path / 'out', '--visualize', 'class-mask',
