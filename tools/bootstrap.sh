@@ -116,6 +116,7 @@ if ! is_current environment "$environment"; then
     fail "$python could not make the virtual environment $venv"
   printf '%s\n' "$distro" > "$stamp.distro"
   bin=$(cd "$venv/bin" && pwd)
+  install pip 'pip>=24'
   install "ROS 2 $distro" -r "$ros" -r requirements/dev.txt -c requirements/constraints.txt
   printf '%s\n' "$environment" > "$stamp.environment"
 fi
