@@ -22,7 +22,10 @@ _JPEG_MAGIC = b'\xff\xd8\xff'
 _PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _STANDALONE = frozenset((0x01, *range(0xD0, 0xD8)))
+_FIRST_ARITHMETIC = 0xC9  # frames from here on use arithmetic instead of Huffman codes
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DEFLATE_RATIO = 1032  # the most that deflate can compress
 
 
 def decode(data, format='', *, upright=False):  # noqa: A002 (the message's name for it)
@@ -108,27 +111,38 @@ def _check_header_size(height, width):
     check_size(height, width)
 
 
+def _check_coded_bytes(coded, least, height, width):
+    """Refuse a file of a few bytes that claims a large picture, or has lost most of it."""
+    if coded < least:
+        raise ImageError('compressed', f'compressed image is damaged: {coded} bytes cannot hold '
+                                       f'{width}x{height} pixels')
+
+
 def _read_png_header(data):
     """Return a PNG's height and width, having checked that its chunks are all there."""
     try:
-        length, kind, width, height = struct.unpack_from('>I4sII', data, len(_PNG_MAGIC))
-        if length != 13 or kind != b'IHDR':
+        length, kind, width, height, bits, color = struct.unpack_from(
+            '>I4sIIBB', data, len(_PNG_MAGIC))
+        if length != 13 or kind != b'IHDR' or color not in _PNG_CHANNELS:
             raise ImageError('compressed', 'PNG image is damaged: it does not begin with IHDR')
         _check_header_size(height, width)
-        position = len(_PNG_MAGIC)
+        position, coded = len(_PNG_MAGIC), 0
         while kind != b'IEND':
             length, kind = struct.unpack_from('>I4s', data, position)
             position += 12 + length  # length, kind, data, CRC
+            coded += length if kind == b'IDAT' else 0
     except struct.error:
         position = len(data) + 1
     if position > len(data):
         raise ImageError('compressed', f'PNG image is truncated after {len(data)} bytes')
+    raw = height * width * _PNG_CHANNELS[color] * bits // 8
+    _check_coded_bytes(coded, raw // _DEFLATE_RATIO, height, width)
     return height, width
 
 
 def _read_jpeg_header(data):
     """Return a JPEG's height and width, having checked that it has an end (ITU-T T.81, B)."""
-    size, position = None, 2
+    size, frame, position = None, None, 2
     try:
         while True:
             if data[position] != 0xFF:
@@ -142,7 +156,7 @@ def _read_jpeg_header(data):
             if marker in (_START_OF_SCAN, _END_OF_IMAGE):
                 break
             if marker in _START_OF_FRAME:
-                size = struct.unpack_from('>HH', data, position + 3)
+                frame, size = marker, struct.unpack_from('>HH', data, position + 3)
                 _check_header_size(*size)
             position += struct.unpack_from('>H', data, position)[0]
     except (IndexError, struct.error):
@@ -152,8 +166,12 @@ def _read_jpeg_header(data):
     if size is None or marker != _START_OF_SCAN:
         raise ImageError('compressed', 'JPEG image is damaged: no frame header')
     # In coded data FF is always followed by 00 or a restart marker, so these are markers.
-    if data.find(b'\xff\xd9', position) < 0:
+    end = data.rfind(b'\xff\xd9', position)
+    if end < 0:
         raise ImageError('compressed', f'JPEG image is truncated after {len(data)} bytes')
     if data.count(b'\xff\xda', position - 2) > MAX_SCANS:
         raise ImageError('compressed', f'JPEG image has more than {MAX_SCANS} scans')
+    if frame < _FIRST_ARITHMETIC:  # a Huffman code has a bit or more for each 8 x 8 block
+        height, width = size
+        _check_coded_bytes(end - position, height * width // (64 * 8), height, width)
     return size
