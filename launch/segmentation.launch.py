@@ -1,0 +1,94 @@
+"""
+Start the segmentation node on a camera topic.
+
+    ros2 launch fcn_seg_ros segmentation.launch.py image:=/camera/image_raw
+
+Arguments that are not given leave the parameter as it is in ``params_file``.
+"""
+
+from pathlib import Path
+
+from fcn_seg_ros.dds import profile_environment
+from fcn_seg_ros.paths import share_dir
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+import yaml
+
+# name: (type, description, choices)
+PARAMETERS = {
+    'network': (str, "Network: a name that 'fcn-seg networks' lists, or a network.yaml.", None),
+    'weights': (str, "File that overrides the network's own weights.", None),
+    'models_dir': (str, 'Folder where weights are looked for first.', None),
+    'device': (str, 'Where the network runs: auto, cpu, cuda or cuda:N.', None),
+    'engine': (str, 'What runs the network.', ('auto', 'torch', 'onnxruntime')),
+    'precision': (str, 'Number format of the network.', ('auto', 'fp32', 'fp16', 'bf16')),
+    'threads': (int, 'CPU threads of the engine, 0 = its own choice.', None),
+    'image_transport': (str, 'How the camera image comes in.', ('raw', 'compressed')),
+    'mask_size': (str, "Size of the outputs: 'input', 'network' or WxH.", None),
+    'rectified': (bool, 'The image is rectified.', ('true', 'false')),
+    'overlay_alpha': (float, 'Weight of the colours in the overlay, 0 to 1.', None),
+    'min_confidence': (float, 'Pixels less probable than this become unknown, 0 to 1.', None),
+    'max_rate': (float, 'Frames a second and camera, 0 = every frame.', None),
+    'cameras': (list, 'Names of several cameras, for example "[front, rear]".', None),
+    'autostart': (bool, 'Configure and activate at start-up.', ('true', 'false')),
+}
+OTHERS = {
+    'image': ('image', "The camera's image topic.", None),
+    'camera_info': ('', 'Calibration topic; the one beside the image unless given.', None),
+    'name': ('segmentation', 'Name of the node.', None),
+    'namespace': ('', 'Namespace of the node.', None),
+    'params_file': (str(share_dir() / 'config' / 'segmentation.yaml'), 'Parameters.', None),
+    'use_sim_time': ('false', 'Use the time of /clock.', ('true', 'false')),
+    'log_level': ('info', 'What the node logs.', ('debug', 'info', 'warn', 'error', 'fatal')),
+    'respawn': ('false', 'Start the node again when it ends.', ('true', 'false')),
+    'rviz': ('false', 'Open RViz as well.', ('true', 'false')),
+}
+
+
+def generate_launch_description():
+    """Return the arguments and what they start."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=description,
+                              **({'choices': list(choices)} if choices else {}))
+        for name, (default, description, choices) in OTHERS.items()]
+    arguments += [
+        DeclareLaunchArgument(name, default_value='',
+                              description=f'{description} Empty: as in params_file.',
+                              **({'choices': ['', *choices]} if choices else {}))
+        for name, (_, description, choices) in PARAMETERS.items()]
+    environment = [SetEnvironmentVariable(*item) for item in profile_environment().items()]
+    rviz = Node(package='rviz2', executable='rviz2', condition=IfCondition(
+        LaunchConfiguration('rviz')), arguments=[
+            '-d', str(share_dir() / 'rviz' / 'fcn_seg.rviz')])
+    return LaunchDescription([*arguments, *environment, OpaqueFunction(function=_start), rviz])
+
+
+def _start(context):
+    """Return the node, once all arguments are known to be good."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in (*OTHERS, *PARAMETERS)}
+    if not Path(given['params_file']).is_file():
+        raise RuntimeError(f"params_file '{given['params_file']}' does not exist")
+    values = {name: _value(name, given[name], kind)
+              for name, (kind, _, _) in PARAMETERS.items() if given[name]}
+    values['use_sim_time'] = given['use_sim_time'] == 'true'
+    remappings = [('image', given['image'])]
+    if given['camera_info']:
+        remappings.append(('camera_info', given['camera_info']))
+    return [LifecycleNode(
+        package='fcn_seg_ros', executable='segmentation_node', name=given['name'],
+        namespace=given['namespace'], output='screen', respawn=given['respawn'] == 'true',
+        respawn_delay=2.0, parameters=[given['params_file'], values], remappings=remappings,
+        ros_arguments=['--log-level', f"{given['name']}:={given['log_level']}"])]
+
+
+def _value(name, text, kind):
+    """Return an argument's value in its parameter's type, or fail before anything starts."""
+    value = text if kind is str else yaml.safe_load(text)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise RuntimeError(f"argument {name}: '{text}' is not a {kind.__name__}")
+    return value
