@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.dds import profile_environment
 from graph import Domain, Graph, NodeProcess
 from networks import OTHER, TINY, write_network
 import pytest
@@ -11,8 +11,9 @@ import pytest
 # Before any node is: those of other machines and of other users must not interfere.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ.pop('ROS_LOCALHOST_ONLY', None)
-_profiles = 'FASTRTPS' if os.environ.get('ROS_DISTRO') == 'humble' else 'FASTDDS'
-os.environ[f'{_profiles}_DEFAULT_PROFILES_FILE'] = str(share_dir() / 'config' / 'fastdds.xml')
+for _name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+    os.environ.pop(_name, None)
+os.environ.update(profile_environment())
 
 
 @pytest.fixture(scope='session')
