@@ -11,10 +11,13 @@ VENV ?= $(if $(filter kilted,$(ROS_DISTRO)),.venv,.venv-$(ROS_DISTRO))
 PYTHON ?=
 # Further arguments to pytest, for example: make test-unit PYTEST_ARGS='-k costmap -x'
 PYTEST_ARGS ?=
+# Arguments to the load test: make soak SOAK_ARGS=--help
+SOAK_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
 PYTEST := $(BIN)/pytest
 export PATH := $(BIN):$(PATH)
+export ROS_DISTRO
 
 PYTHON_SOURCES := setup.py $(wildcard scripts/* demo docs fcn_seg_ros launch test tools)
 
@@ -23,15 +26,21 @@ quietly = @echo '$(1)'; log=$$(mktemp) && { $(1) > $$log 2>&1 || { cat $$log; fa
 	  status=$$?; rm -f $$log; exit $$status
 
 # A ROS 2 that is sourced in the shell and the wheels in $(VENV) must not meet in one process.
+ifdef AMENT_PREFIX_PATH
+  unexport LD_LIBRARY_PATH
+endif
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHONHOME
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-node test-build test-e2e clean distclean
+.PHONY: help venv demo test lint test-unit test-build test-node test-fuzz test-e2e soak fuzz \
+	clean distclean
+# Node tests wait for processes that a second suite would slow down.
+.NOTPARALLEL:
 
 help:  ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'Variables: ROS_DISTRO=kilted|jazzy VENV=folder PYTHON=interpreter PYTEST_ARGS=...'
+	@echo 'Variables: ROS_DISTRO=kilted|jazzy VENV=folder PYTHON=interpreter PYTEST_ARGS=... SOAK_ARGS=...'
 
 venv:  ## Make the virtual environment and install the package and all it needs into it
 	@tools/bootstrap.sh '$(VENV)' '$(ROS_DISTRO)' '$(PYTHON)'
@@ -39,7 +48,7 @@ venv:  ## Make the virtual environment and install the package and all it needs 
 demo: venv  ## Show the node at work on a video; leaves a picture in demo_output/
 	$(BIN)/python demo/demo.py
 
-test: lint test-unit test-build test-node test-e2e  ## Run everything below
+test: lint test-unit test-build test-node test-fuzz test-e2e  ## Run the linters and all tests below
 
 lint: venv  ## Run the linters of ROS 2, Ruff and ShellCheck
 	$(BIN)/ruff check .
@@ -57,8 +66,17 @@ test-build: venv  ## Build with pip and with colcon, and use what they install
 test-node: venv  ## Test the node in processes of its own, over DDS
 	$(PYTEST) $(PYTEST_ARGS) test/node
 
+test-fuzz: venv  ## Test with a few hundred generated messages what the node lets in
+	$(PYTEST) $(PYTEST_ARGS) test/fuzz
+
 test-e2e: venv  ## Test what a user would do, from end to end
 	$(PYTEST) $(PYTEST_ARGS) test/e2e
+
+fuzz: venv  ## The same with 100,000 messages (an hour or so; not part of the tests)
+	$(BIN)/python test/fuzz/test_fuzz.py --examples 100000
+
+soak: venv  ## A node under load and faults (not part of the tests); SOAK_ARGS says how long
+	$(BIN)/python test/soak/soak.py $(SOAK_ARGS)
 
 clean:  ## Remove what was built
 	rm -rf build install log demo_output .pytest_cache .ruff_cache *.egg-info

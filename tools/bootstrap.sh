@@ -25,6 +25,7 @@ stamp=$venv/.fcn_seg_ros
 
 # A sourced ROS 2 would mix its packages with those of the environment, and what another
 # environment's Python has set would keep this one from finding its libraries.
+[ -z "${AMENT_PREFIX_PATH:-}" ] || unset LD_LIBRARY_PATH
 unset AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHONHOME
 unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
