@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.duration import Duration
 import torch
 
 from .inputs import CameraInput
@@ -43,12 +44,16 @@ class Status:
 
 
 class DiagnosticsPublisher:
-    """Publish statuses on ``/diagnostics``."""
+    """
+    Publish statuses on ``/diagnostics``.
 
-    def __init__(self, node):
+    :param callback_group: for the publisher's events.
+    """
+
+    def __init__(self, node, callback_group):
         self._node = node
         self._publisher = node.create_publisher(
-            DiagnosticArray, '/diagnostics', 1, callback_group=node.frames_group)
+            DiagnosticArray, '/diagnostics', 1, callback_group=callback_group)
 
     def publish(self, statuses):
         """Publish some :class:`Status` objects."""
@@ -59,7 +64,6 @@ class DiagnosticsPublisher:
 
     def flush(self):
         """Wait a little until those who listen have it: the last words of a process."""
-        from rclpy.duration import Duration
         self._publisher.wait_for_all_acked(Duration(seconds=0.3))
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.expand_topic_name import expand_topic_name
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -80,9 +81,11 @@ class CameraInput:
             self._node.destroy_subscription(current[0])
         # The default event callback would warn of what on_change is about to mend.
         events = SubscriptionEventCallbacks(incompatible_qos=lambda event: self._on_change())
+        # A group of its own: in older rclpy a callback that comes after the destruction of
+        # its subscription blocks its group for ever.
         subscription = self._node.create_subscription(
             message_type, name, callback, newest(reliability),
-            callback_group=self._node.frames_group, event_callbacks=events)
+            callback_group=MutuallyExclusiveCallbackGroup(), event_callbacks=events)
         self._subscriptions[name] = (subscription, reliability)
 
     def close(self):

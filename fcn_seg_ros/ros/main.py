@@ -1,5 +1,6 @@
 """Entry point of the executable ``segmentation_node``."""
 
+from contextlib import suppress
 import logging
 import os
 import sys
@@ -58,7 +59,7 @@ def _run(args):
         executor = MultiThreadedExecutor(num_threads=2)
         executor.add_node(node)
         node.start()
-        executor.spin()
+        _spin(executor, rclpy.ok)
     except ExternalShutdownException:
         pass
     except ParameterException as error:
@@ -70,6 +71,20 @@ def _run(args):
     finally:
         _close(node)
     return node.exit_status if node is not None else 0
+
+
+def _spin(executor, keep_on):
+    """
+    Execute callbacks until the context is shut down.
+
+    While one thread destroys a subscription or a publisher, another may be about to wait
+    for it, which rclpy answers with an InvalidHandle that its executor does not expect
+    (github.com/ros2/rclpy, issues 1206, 1284 and 1355).
+    """
+    from rclpy.exceptions import InvalidHandle
+    while keep_on():
+        with suppress(InvalidHandle):
+            executor.spin()
 
 
 def _complain(error):

@@ -26,15 +26,17 @@ _WATCH_PERIOD = 0.5
 """Seconds between looks at who subscribes, what cameras offer and whether the work hangs."""
 _CLOSE_TIMEOUT = 1.5
 """Seconds that a frame in work may take when the node is deactivated."""
+_END_TIMEOUT = 0.5
+"""Seconds that it may take at the process's end."""
 
 
 class SegmentationNode(Node):
     """
     Segments camera images with one network; a managed node.
 
-    Made for an executor with two threads: one for services (parameters and life cycle,
-    where loading a network takes long), one for frames, timers and events.  Frames are
-    only put down there; the :class:`.Pipeline` works on them in a thread of its own.
+    Made for an executor with two threads, so that images, timers and events go on while a
+    service (parameters or life cycle) is loading a network.  Images are only put down there;
+    the :class:`.Pipeline` works on them in a thread of its own.
 
     :ivar exit_status: what the process should end with, once the context is shut down.
     """
@@ -42,7 +44,7 @@ class SegmentationNode(Node):
     def __init__(self, **kwargs):
         super().__init__('segmentation', **kwargs)
         self.exit_status = 0
-        self.frames_group = MutuallyExclusiveCallbackGroup()
+        self._timers_group = MutuallyExclusiveCallbackGroup()
         self._settings = None
         self._guard = None
         self._cameras = []
@@ -54,15 +56,15 @@ class SegmentationNode(Node):
         self._throttle = Throttle(self.get_logger())
         parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
-        self._diagnostics = diagnostics.DiagnosticsPublisher(self)
+        self._diagnostics = diagnostics.DiagnosticsPublisher(self, self._timers_group)
         # Steady clocks: simulated time may stand still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(diagnostics.PERIOD, self._publish_diagnostics,
-                          callback_group=self.frames_group, clock=self._steady)
+                          callback_group=self._timers_group, clock=self._steady)
         self.create_timer(_WATCH_PERIOD, self._watch,
-                          callback_group=self.frames_group, clock=self._steady)
+                          callback_group=self._timers_group, clock=self._steady)
         self._change_signal = self.create_guard_condition(
-            self._follow, callback_group=self.frames_group)
+            self._follow, callback_group=self._timers_group)
         self._fault_signal = self.create_guard_condition(self._give_up)
         self._start_timer = None
 
@@ -98,9 +100,10 @@ class SegmentationNode(Node):
         self.context.try_shutdown()
 
     def close(self):
-        """Destroy the node at the process's end; what is in work is left to die with it."""
+        """Destroy the node at the process's end; what is in work may die with it."""
         if self._pipeline is not None:
-            self._pipeline.close(0.0)
+            # A publisher in use would keep the node on the graph, seemingly alive.
+            self._pipeline.close(_END_TIMEOUT)
         self.destroy_node()
 
     # -- life cycle ---------------------------------------------------------------------
@@ -136,7 +139,7 @@ class SegmentationNode(Node):
     def on_activate(self, state: State):
         """Start to work on frames that somebody wants."""
         self._pipeline = Pipeline(self._cameras, self._settings, self._guard, self._throttle,
-                                  self._fault_signal.trigger)
+                                  keep_on=self.context.ok, on_fault=self._fault_signal.trigger)
         self._pipeline.start()
         self._follow()
         for camera in self._cameras:

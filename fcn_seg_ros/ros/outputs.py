@@ -2,6 +2,7 @@
 
 import inspect
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -27,9 +28,11 @@ class OutputGroup:
 
     def __init__(self, node, types, prefix, on_change):
         self._node = node
+        # Of its own and not one that outlives the publishers, as for the subscriptions.
+        events_group = MutuallyExclusiveCallbackGroup()
         self._publishers = {
             name: node.create_publisher(
-                message_type, prefix + name, newest(), callback_group=node.frames_group,
+                message_type, prefix + name, newest(), callback_group=events_group,
                 event_callbacks=_matched(on_change),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
             for name, message_type in types.items()}

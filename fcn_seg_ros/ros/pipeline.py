@@ -15,16 +15,18 @@ class Pipeline:
 
     :param cameras: the node's :class:`.Camera` objects.
     :param throttle: :class:`.Throttle` for what goes wrong with single frames.
+    :param keep_on: tells whether the node's context is alive.
     :param on_fault: called once, without arguments and from the worker's thread, when
         no frame can be segmented any more; ``fault`` says why.
 
     :ivar fault: one line, or ''.
     """
 
-    def __init__(self, cameras, settings, guard, throttle, on_fault):
+    def __init__(self, cameras, settings, guard, throttle, *, keep_on, on_fault):
         self._cameras = cameras
         self._current = settings, guard
         self._throttle = throttle
+        self._keep_on = keep_on
         self._on_fault = on_fault
         self._closed = False
         self._step_began = None
@@ -110,7 +112,7 @@ class Pipeline:
             self.fault = str(error)
             self._on_fault()
         except Exception as error:
-            if self._closed:
+            if self._closed or not self._keep_on():
                 return  # its publishers are gone
             camera.statistics.frame_failed(type(error).__name__, str(error))
             self._throttle.exception(
@@ -120,7 +122,7 @@ class Pipeline:
         """Let each group publish: what fails in one does not keep the others back."""
         failure = None
         for group, names in wanted:
-            if self._closed:
+            if self._closed or not self._keep_on():
                 return
             try:
                 group.publish(frame, names)

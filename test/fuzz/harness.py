@@ -51,7 +51,8 @@ class Harness:
             node._cameras[0].groups.append(self._spy)
             # Worked by hand, without its thread, so that each message has its outcome.
             self._pipelines[transport] = Pipeline(
-                node._cameras, node._settings, node._guard, Throttle(_Silence()), _lost)
+                node._cameras, node._settings, node._guard, Throttle(_Silence()),
+                keep_on=lambda: True, on_fault=_lost)
         OutputGroup.wanted = lambda group: set(group._publishers)
         classes = node._guard.segmenter.classes
         self._navigation = CameraPipeline(classes, RoleTable.from_classes(classes), CloudLimits())

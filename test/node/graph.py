@@ -89,6 +89,15 @@ class NodeProcess:
         """Everything the process has printed so far."""
         return self.log_path.read_text(errors='replace')
 
+    def lines(self, start=0):
+        """
+        Return the lines of the log from a character on.
+
+        Without those of Fast DDS, which complains of shared-memory ports that other
+        processes on the machine have just used.
+        """
+        return [line for line in self.log[start:].splitlines() if 'RTPS_' not in line]
+
     def wait_for_log(self, pattern, deadline=DEADLINE):
         """Return the match of a regular expression once the log has one."""
         end = time.monotonic() + deadline
@@ -229,6 +238,12 @@ class Graph:
         future = client.call_async(request)
         self.wait_until(future.done, f'the answer of {name}', deadline)
         return future.result()
+
+    def forget_services(self):
+        """Make the clients anew: for a server that is another process now."""
+        for client in self._clients.values():
+            self.node.destroy_client(client)
+        self._clients.clear()
 
     def close(self):
         """Leave the graph."""

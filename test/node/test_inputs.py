@@ -3,6 +3,7 @@
 import threading
 import time
 
+from diagnostic_msgs.msg import DiagnosticArray
 from fcn_seg_ros.compressed import encode_jpeg, encode_png
 from fcn_seg_ros.msg import ClassFractions
 from graph import BEST_EFFORT, image_message, new_header, picture, RELIABLE, to_array
@@ -136,6 +137,7 @@ def test_newest_frame_wins_on_a_slow_machine(nodes):
     graph = nodes.graph
     camera = graph.camera()
     fractions = graph.listen(ClassFractions, '/segmentation/class_fractions')
+    diagnostics = graph.listen(DiagnosticArray, '/diagnostics')
     graph.wait_for_subscribers(camera)
     stop = threading.Event()
     published = {}
@@ -162,6 +164,14 @@ def test_newest_frame_wins_on_a_slow_machine(nodes):
     assert min(waits[-3:]) < 3 * 0.5, waits
     # The last one that the camera took is not forgotten.
     fractions.wait_for(lambda m: m.header.stamp.sec == max(published))
+    # The others were counted.
+    diagnostics.clear()
+    diagnostics.wait_for()
+    values = {value.key: value.value for status in diagnostics.messages[-1].status
+              for value in status.values}
+    dropped = int(values['dropped: overload'])
+    assert dropped > len(fractions.messages)
+    assert dropped == int(values['frames received']) - int(values['frames done'])
 
 
 def test_several_cameras_and_their_names(nodes):

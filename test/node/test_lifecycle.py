@@ -99,7 +99,7 @@ def test_configurations_that_cannot_work_say_why_and_can_be_mended(nodes, tmp_pa
             ({'precision': 'auto', 'regions': ['a']}, "region 'a' has no rectangle")):
         before = len(node.log)
         assert not configuration_of(nodes.graph, **values)
-        lines = node.log[before:].splitlines()
+        lines = node.lines(before)
         assert len(lines) == 1, lines
         assert reason in lines[0]
         assert state(nodes.graph) == State.PRIMARY_STATE_UNCONFIGURED
@@ -119,7 +119,7 @@ def test_starts_that_cannot_work_end_the_process(nodes):
     for reason, params in cases.items():
         node = nodes.start(**params)
         assert node.wait_for_exit() == 1, node.log
-        lines = node.log.splitlines()
+        lines = node.lines()
         assert len(lines) == 1, node.log
         assert reason in lines[0]
 
@@ -138,11 +138,15 @@ def test_signals_end_the_process_whatever_it_does(nodes, number):
                      or ('hanging in a frame' in working.log and len(masks.messages) > 20),
                      'frames in work')
     loading.wait_for_log('hanging in a load')
-    for node in (busy, loading, working):
+    for node, name in ((busy, 'busy'), (loading, 'loading'), (working, 'working')):
         status, seconds = node.stop(number)
         assert status == 0, node.log
         assert 'Traceback' not in node.log
         assert seconds < 2, f'{seconds} s\n{node.log}'
+        if node is busy:
+            # It took its leave: the others do not wait for its lease of 20 s to run out.
+            graph.wait_until(lambda name=name: not graph.node.count_publishers(
+                f'/{name}/overlay'), 'the end of the outputs', 10)
 
 
 @pytest.mark.parametrize('delay', [0.5, 1.0, 2.0])

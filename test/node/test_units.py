@@ -16,8 +16,6 @@ RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFOR
 class FakeNode:
     """What CameraInput and LabelInfoOutput ask of a node."""
 
-    frames_group = None
-
     def __init__(self):
         self.published = []
 
@@ -118,3 +116,22 @@ def test_without_vision_msgs_there_is_no_label_info():
     output.publish(None, 0.0)
     output.close()
     assert node.published == []
+
+
+def test_a_callback_of_what_is_being_destroyed_does_not_end_the_process():
+    from fcn_seg_ros.ros.main import _spin
+    from rclpy.exceptions import InvalidHandle
+    rounds = []
+
+    class Executor:
+        def spin(self):
+            rounds.append(len(rounds))
+            if len(rounds) < 3:
+                raise InvalidHandle('cannot use Destroyable because destruction was requested')
+            if len(rounds) == 4:
+                raise RuntimeError('something else')
+
+    _spin(Executor(), lambda: len(rounds) < 3)
+    assert len(rounds) == 3
+    with pytest.raises(RuntimeError, match='something else'):
+        _spin(Executor(), lambda: True)

@@ -42,7 +42,7 @@ class Soak:
         self.newest = dict.fromkeys(CAMERAS, 0)
         self.masks = {name: {} for name in CAMERAS}
         self.serial = dict.fromkeys(CAMERAS, 0)
-        self.memory = []  # for each life of the node: [(seconds, bytes)]
+        self.memory = []  # for each life of the node, each second: (own, shared), bytes
         self.diagnosed = Counter()
         self.cameras = {}
         self.node = None
@@ -84,6 +84,13 @@ class Soak:
         self.node = self.nodes.start(
             cameras=list(CAMERAS), network=self.networks[0], threads=self.args.threads,
             engine=self.args.engine)
+        self.expected_size.add('input')  # the new node's, while the old one's may still come
+        # Of a killed node the others know only after a while.
+        mask = f'/segmentation/{CAMERAS[0]}/class_mask'
+        self.graph.wait_until(
+            lambda: 'waiting for images' in self.node.log
+            and self.graph.node.count_publishers(mask) == 1, 'the new node, alone', 180)
+        self.graph.forget_services()
         self.memory.append([])
         self.expected_size = {'input'}
         self.silent_since = time.monotonic()
@@ -234,7 +241,7 @@ class Soak:
             print(self.node.log[-3000:], file=sys.stderr)
             self.start_node()
             return
-        self.memory[-1].append((now, self.node.memory()))
+        self.memory[-1].append((self.node.memory(), self.node.memory('RssShmem')))
         if now - self.silent_since > 60:
             self._fault('no mask for a minute')
             self.silent_since = now
@@ -258,12 +265,13 @@ class Soak:
         for index, life in enumerate(self.memory, 1):
             if len(life) < 60:
                 continue
-            settled = [value for _, value in life[30:]]
-            quarter = max(1, len(settled) // 4)
-            first = np.median(settled[:quarter]) / _MIB
-            last = np.median(settled[-quarter:]) / _MIB
-            lines.append(f'| memory in life {index} of the node ({len(life)} s), median of the '
-                         f'first and the last quarter | {first:.0f} and {last:.0f} MiB |')
+            quarter = max(1, (len(life) - 30) // 4)
+            own, shared = np.transpose(life[30:]) / _MIB
+            lines.append(
+                f'| memory in life {index} of the node ({len(life)} s), first and last quarter '
+                f'| own {np.median(own[:quarter]):.0f}, {np.median(own[-quarter:]):.0f} MiB; '
+                f'shared with cameras {np.median(shared[:quarter]):.0f}, '
+                f'{np.median(shared[-quarter:]):.0f} MiB |')
         lines += [f'| faults | {sum(self.faults.values())} |']
         lines += [f'| {text} | {count} |' for text, count in self.faults.items()]
         return '\n'.join(lines)
