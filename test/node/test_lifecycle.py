@@ -65,7 +65,10 @@ def test_round_trips_through_the_services(nodes):
             assert change(graph, Transition.TRANSITION_DEACTIVATE)
             assert state(graph) == State.PRIMARY_STATE_INACTIVE
             graph.wait_for_subscribers(camera, 0)
+        loaded = node.memory()
         assert change(graph, Transition.TRANSITION_CLEANUP)
+        # The tiny test network has the 12 million weights of the real ones, 4 bytes each.
+        assert node.memory() < loaded - 30 * 2**20
         assert state(graph) == State.PRIMARY_STATE_UNCONFIGURED
         graph.wait_until(lambda: not graph.node.count_publishers('/segmentation/class_mask'),
                          'the end of the outputs')

@@ -147,6 +147,18 @@ def test_switch_of_the_network_and_back(bench):
     np.testing.assert_array_equal(again, mask)
 
 
+def test_networks_that_are_switched_away_leave_no_memory_behind(bench):
+    def switch_around():
+        for name in (OTHER, TINY, OTHER, TINY):
+            assert bench.request(network=name)[0]
+            bench.segment()
+        return bench.node.memory()
+
+    before = switch_around()
+    # Each of the four has 45 MiB.
+    assert switch_around() < before + 60 * 2**20
+
+
 def test_a_region_moves_while_the_node_runs(bench):
     assert bench.request(regions__left=[0.0, 0.0, 0.25, 1.0]) == (True, '')
     roi = bench.segment()[1].regions[0].roi
