@@ -46,6 +46,7 @@ class Soak:
         self.diagnosed = Counter()
         self.cameras = {}
         self.node = None
+        self.publishers = []
         self.expected_size = {'input'}
         self.silent_since = time.monotonic()
 
@@ -85,11 +86,18 @@ class Soak:
             cameras=list(CAMERAS), network=self.networks[0], threads=self.args.threads,
             engine=self.args.engine)
         self.expected_size.add('input')  # the new node's, while the old one's may still come
-        # Of a killed node the others know only after a while.
+        # The end of a killed node is known only after its lease: a call would go to the dead.
         mask = f'/segmentation/{CAMERAS[0]}/class_mask'
+
+        def publishers():
+            return [tuple(info.endpoint_gid)
+                    for info in self.graph.node.get_publishers_info_by_topic(mask)]
+
         self.graph.wait_until(
             lambda: 'waiting for images' in self.node.log
-            and self.graph.node.count_publishers(mask) == 1, 'the new node, alone', 180)
+            and len(publishers()) == 1 and publishers() != self.publishers,
+            'the new node, alone', 180)
+        self.publishers = publishers()
         self.graph.forget_services()
         self.memory.append([])
         self.expected_size = {'input'}
