@@ -10,6 +10,7 @@ from rclpy.duration import Duration
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import uninstall_signal_handlers
 from rclpy.validate_namespace import validate_namespace
 from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -220,6 +221,9 @@ def _spin(node):
 def _close(node, spinning):
     try:
         rclpy.try_shutdown()
+        # Jazzy's try_shutdown() leaves rclpy's own thread for signals running, which ends
+        # the process with an abort when it is still there at the end.
+        uninstall_signal_handlers()
         if spinning is not None:
             spinning.join()
         if node is not None:

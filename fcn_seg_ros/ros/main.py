@@ -38,7 +38,7 @@ def _run(args):
         rclpy.init(args=args)
     except RuntimeError as error:  # arguments that are none of ROS's
         return _complain(error)
-    node = None
+    node = executor = None
 
     def end_in_time():
         """End the process soon after the context, whatever holds it back."""
@@ -69,7 +69,7 @@ def _run(args):
         if rclpy.ok():
             raise
     finally:
-        _close(node)
+        _close(node, executor)
     return node.exit_status if node is not None else 0
 
 
@@ -92,10 +92,20 @@ def _complain(error):
     return 1
 
 
-def _close(node):
-    """Tell the other nodes that this one is gone: they would find out much later."""
+def _close(node, executor):
+    """
+    Leave the graph: other nodes would find out much later.
+
+    When nothing of the node is in use any more, Fast DDS also removes its segments of
+    shared memory (config/fastdds.xml: 64 MiB), which would outlive the process.
+    """
     import rclpy
+    from rclpy.executors import Executor
     try:
+        if executor is not None:
+            # It holds on to what it waited for last.  Its threads may be in a long load:
+            # the method of MultiThreadedExecutor would wait for them.
+            Executor.shutdown(executor, timeout_sec=0)
         if node is not None:
             node.close()
         rclpy.try_shutdown()

@@ -105,6 +105,9 @@ class SegmentationNode(Node):
             # A publisher in use would keep the node on the graph, seemingly alive.
             self._pipeline.close(_END_TIMEOUT)
         self.destroy_node()
+        # destroy_node() forgets it, and it keeps the DDS participant: Fast DDS would leave
+        # its segments of shared memory behind (config/fastdds.xml: 64 MiB).
+        del self._state_machine
 
     # -- life cycle ---------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ class Nodes:
     def close(self):
         """End what is left."""
         for node in self._started:
-            node.kill()
+            node.close()
         self.graph.close()
         self._domain.release()
 

@@ -10,7 +10,7 @@ import cv2
 from fcn_seg_ros.compressed import decode
 from fcn_seg_ros.image import to_rgb
 from fcn_seg_ros.offline.sinks import video_sink, write_image
-from graph import BEST_EFFORT, DEADLINE, Domain, Graph, mask_of, picture, RELIABLE
+from graph import BEST_EFFORT, close, DEADLINE, Domain, Graph, mask_of, picture, RELIABLE
 import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -51,8 +51,7 @@ def source(tmp_path):
     start.graph = Graph(domain.number)
     yield start
     for process in started:
-        process.process.kill()
-        process.process.wait()
+        close(process.process)
     start.graph.close()
     domain.release()
 

@@ -1,9 +1,11 @@
 """The node's life: transitions through its services, starts that fail, and ends."""
 
+import os
+from pathlib import Path
 import signal
 import time
 
-from graph import image_message, picture
+from graph import image_message, picture, segments
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import pytest
@@ -150,6 +152,22 @@ def test_signals_end_the_process_whatever_it_does(nodes, number):
             # It took its leave: the others do not wait for its lease of 20 s to run out.
             graph.wait_until(lambda name=name: not graph.node.count_publishers(
                 f'/{name}/overlay'), 'the end of the outputs', 10)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_node_leaves_no_shared_memory_behind(nodes, number):
+    """Fast DDS removes its segments only when the participant is destroyed."""
+    graph = nodes.graph
+    own = segments(os.getpid())
+    node = nodes.start()
+    masks = graph.listen(Image, '/segmentation/class_mask')
+    camera = graph.camera()
+    graph.wait_until(lambda: camera.publish(image_message(picture())) or graph.spin_for(0.01)
+                     or len(masks.messages) > 5, 'masks')
+    files = segments(node.process.pid) - own
+    assert files and all(Path(file).exists() for file in files)
+    assert node.stop(number)[0] == 0
+    assert not [file for file in files if Path(file).exists()]
 
 
 @pytest.mark.parametrize('delay', [0.5, 1.0, 2.0])

@@ -123,9 +123,9 @@ class Soak:
 
     def kill_camera(self):
         """Kill a camera in mid-stream and start another."""
+        from graph import kill
         name = self.dice.choice(CAMERAS)
-        self.cameras[name].kill()
-        self.cameras[name].wait()
+        kill(self.cameras[name])
         self.start_camera(name)
 
     def kill_node(self):
@@ -286,9 +286,9 @@ class Soak:
 
     def close(self):
         """End all processes."""
+        from graph import kill
         for camera in self.cameras.values():
-            camera.kill()
-            camera.wait()
+            kill(camera)
         self.nodes.close()
 
 
