@@ -10,9 +10,9 @@ from pathlib import Path
 
 from fcn_seg_ros.dds import profile_environment
 from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.rviz import config_path, remappings
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 import yaml
@@ -44,7 +44,8 @@ OTHERS = {
     'use_sim_time': ('false', 'Use the time of /clock.', ('true', 'false')),
     'log_level': ('info', 'What the node logs.', ('debug', 'info', 'warn', 'error', 'fatal')),
     'respawn': ('false', 'Start the node again when it ends.', ('true', 'false')),
-    'rviz': ('false', 'Open RViz as well.', ('true', 'false')),
+    'rviz': ('false', "Open RViz as well, on the node's topics.", ('true', 'false')),
+    'rviz_frame': ('base_link', 'Frame that RViz shows clouds and grid in.', None),
 }
 
 
@@ -60,28 +61,37 @@ def generate_launch_description():
                               **({'choices': ['', *choices]} if choices else {}))
         for name, (_, description, choices) in PARAMETERS.items()]
     environment = [SetEnvironmentVariable(*item) for item in profile_environment().items()]
-    rviz = Node(package='rviz2', executable='rviz2', condition=IfCondition(
-        LaunchConfiguration('rviz')), arguments=[
-            '-d', str(share_dir() / 'rviz' / 'fcn_seg.rviz')])
-    return LaunchDescription([*arguments, *environment, OpaqueFunction(function=_start), rviz])
+    return LaunchDescription([*arguments, *environment, OpaqueFunction(function=_start)])
 
 
 def _start(context):
-    """Return the node, once all arguments are known to be good."""
+    """Return the node and RViz, once all arguments are known to be good."""
     given = {name: LaunchConfiguration(name).perform(context) for name in (*OTHERS, *PARAMETERS)}
     if not Path(given['params_file']).is_file():
         raise RuntimeError(f"params_file '{given['params_file']}' does not exist")
     values = {name: _value(name, given[name], kind)
               for name, (kind, _, _) in PARAMETERS.items() if given[name]}
     values['use_sim_time'] = given['use_sim_time'] == 'true'
-    remappings = [('image', given['image'])]
+    names = [('image', given['image'])]
     if given['camera_info']:
-        remappings.append(('camera_info', given['camera_info']))
-    return [LifecycleNode(
+        names.append(('camera_info', given['camera_info']))
+    node = LifecycleNode(
         package='fcn_seg_ros', executable='segmentation_node', name=given['name'],
         namespace=given['namespace'], output='screen', respawn=given['respawn'] == 'true',
-        respawn_delay=2.0, parameters=[given['params_file'], values], remappings=remappings,
-        ros_arguments=['--log-level', f"{given['name']}:={given['log_level']}"])]
+        respawn_delay=2.0, parameters=[given['params_file'], values], remappings=names,
+        ros_arguments=['--log-level', f"{given['name']}:={given['log_level']}"])
+    return [node, *([_rviz(given, values)] if given['rviz'] == 'true' else [])]
+
+
+def _rviz(given, values):
+    """Return RViz on the topics of the node, of its first camera if it has several."""
+    cameras = values.get('cameras', [])
+    return Node(
+        package='rviz2', executable='rviz2', output='screen',
+        arguments=['-d', str(config_path()), '-f', given['rviz_frame']],
+        parameters=[{'use_sim_time': values['use_sim_time']}],
+        remappings=remappings(name=given['name'], namespace=given['namespace'],
+                              image=given['image'], camera=cameras[0] if cameras else ''))
 
 
 def _value(name, text, kind):

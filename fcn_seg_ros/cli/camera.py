@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import math
 import re
 
 import cv2
@@ -132,9 +133,12 @@ def _calibration(args):
 
 
 def _rate(text):
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0.001 <= value <= 1000:
-        raise argparse.ArgumentTypeError('must be 0.001 to 1000')
+        raise argparse.ArgumentTypeError('must be a number from 0.001 to 1000')
     return value
 
 
