@@ -9,6 +9,9 @@ Two forms are read:
   folded into convolutions and names like ``onnx::Conv_123``: the graph is followed from
   its input, layer by layer as the model computes, and each weight is told by its place.
 
+The second form is not read of ``ladder4``; our own exports of it are of the first.  They lack
+the stride-32 head, which takes no part in its scores.
+
 In both the layers' strides, paddings and so on must be the model's own: equal shapes alone
 would let in a network that computes something else.
 """
@@ -41,12 +44,14 @@ def read_onnx(data, decoder):
     graph = read_graph(data)
     tensors = _with_copies(graph)
     with torch.device('meta'):
-        model = FCNResNet18(_count_classes(graph), decoder)
+        model = FCNResNet18(_count_classes(graph, decoder), decoder, stride32_head=False)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()
               if not name.endswith('.num_batches_tracked')}
     if _TELLTALE in tensors:
         _check_names(graph, model, shapes)
         arrays = {name: _array(tensors, name, shape, name) for name, shape in shapes.items()}
+    elif decoder == 'ladder4':
+        raise WeightsError('its weights have lost their names: export it with "fcn-seg export"')
     else:
         arrays = _Walk(graph, tensors, model, shapes).state()
     return {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
@@ -61,8 +66,13 @@ def _with_copies(graph):
     return tensors
 
 
-def _count_classes(graph):
-    """Return C of the head's last layer, C x 128 x 1 x 1; layer3 has one, too, with 256."""
+def _count_classes(graph, decoder):
+    """Return C of the last layer, told by its shape where the names are lost."""
+    last = graph.tensors.get('ladder.score.weight')
+    if decoder == 'ladder4' and last is not None and len(last.shape) == 4 \
+            and 0 < last.shape[0] < 256:
+        return last.shape[0]
+    # The head's is C x 128 x 1 x 1; layer3 has one, too, with 256.
     for tensor in graph.tensors.values():
         if len(tensor.shape) == 4 and tensor.shape[1:] == (128, 1, 1) and tensor.shape[0] < 256:
             return max(tensor.shape[0], 1)

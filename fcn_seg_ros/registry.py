@@ -25,7 +25,7 @@ WEIGHT_SUFFIXES = ('.safetensors', '.onnx', '.pth')
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-DECODERS = ('fcn32s', 'fcn8s')
+DECODERS = ('fcn32s', 'fcn8s', 'ladder4')
 
 _MAX_SIDE = 8192
 _NAME = r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}'
@@ -44,7 +44,7 @@ class Network:
     :param classes: its :class:`ClassSet`.
     :param width: input width in pixels.
     :param height: input height in pixels.
-    :param decoder: 'fcn32s' or 'fcn8s', see ``model``.
+    :param decoder: one of :data:`DECODERS`, see ``model``.
     :param accuracy: pixel accuracy on its validation set, 0..1, or None.
     :param mean_iou: mean intersection over union there, 0..1, or None.
     :param fps: machine name to frames a second, as published.

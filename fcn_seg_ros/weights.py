@@ -24,7 +24,8 @@ MAX_BYTES = 256 * 1024 * 1024
 
 _IGNORED_PREFIX = 'aux_classifier.'  # torchvision's second head, used in training only
 _IGNORED_SUFFIX = '.num_batches_tracked'  # a counter that inference never reads
-_FIRST, _LAST = 'backbone.conv1.weight', 'classifier.4.weight'
+_FIRST, _HEAD = 'backbone.conv1.weight', 'classifier.4.weight'
+_LAST = {'fcn32s': _HEAD, 'fcn8s': _HEAD, 'ladder4': 'ladder.score.weight'}
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
@@ -160,9 +161,10 @@ def _reason(error):
 
 def _check_classes(path, state, labels, classes, network):
     """Refuse weights of another network's classes with a message that says what to do."""
-    last = state.get(_LAST)
+    name = _LAST[network.decoder]
+    last = state.get(name)
     if last is None or last.dim() != 4:
-        raise WeightsError(f'{path} has no tensor {_LAST}: these are not weights of FCN-ResNet18')
+        raise WeightsError(f'{path} has no tensor {name}: these are not weights of FCN-ResNet18')
     advice = ('choose the network the weights were made for, or put its classes.txt and '
               'colors.txt beside them')
     if last.shape[0] != len(classes):
@@ -180,7 +182,7 @@ def _check_classes(path, state, labels, classes, network):
 def _fill(path, state, decoder, num_classes):
     """Return the model with the tensors in place, all of them checked."""
     with torch.device('meta'):  # no time and memory for initial values that get replaced
-        model = FCNResNet18(num_classes, decoder)
+        model = FCNResNet18(num_classes, decoder, stride32_head=_HEAD in state)
     expected = {name: tensor for name, tensor in model.state_dict().items()
                 if not name.endswith(_IGNORED_SUFFIX)}
     for kind, names in (('lacks', expected.keys() - state.keys()),

@@ -14,6 +14,17 @@ SCORES = ('interpolated', 'grid')
 HEADS = ('main', 'stride32')
 
 
+def check_stride32_head(model):
+    """
+    Refuse a network without the stride-32 head.
+
+    :raises TrainingError: for a ``ladder4`` network from an .onnx file, which left it out.
+    """
+    if not model.has_stride32_head:
+        raise TrainingError(
+            'the network has no stride-32 head: use its .safetensors instead of an .onnx file')
+
+
 def match_classes(network_classes, data_classes):
     """
     Match two class sets by their labels, letter case and punctuation aside.
@@ -85,10 +96,13 @@ class Predictor:
     :param device: torch device.
     :param scores: one of :data:`SCORES`.
     :param head: one of :data:`HEADS`; 'stride32' is the head that the published networks have.
+    :raises TrainingError: when the model has no such head.
     """
 
     def __init__(self, model, classes, size, mean, std, device='cpu', *,
                  scores='interpolated', head='main'):
+        if head == 'stride32':
+            check_stride32_head(model)
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.nearest, self.head = scores == 'grid', head
         self.preprocess = Preprocessor(size, mean, std, device)

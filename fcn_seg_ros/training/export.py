@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from .checkpoint import write_atomically
+from .evaluate import check_stride32_head
 from .folder import write_entry
 from ..errors import TrainingError
 from ..model import FCNResNet18
@@ -25,8 +26,10 @@ def published_head(model):
     """
     Return the network that ends in the stride-32 head, as the published ones do.
 
-    :param model: :class:`FCNResNet18` with any decoder; all of them have this head.
+    :param model: :class:`FCNResNet18` with any decoder.
+    :raises TrainingError: when the model has lost that head, see :func:`check_stride32_head`.
     """
+    check_stride32_head(model)
     if model.decoder == 'fcn32s':
         return model
     result = FCNResNet18(model.num_classes, 'fcn32s')

@@ -40,7 +40,9 @@ def onnx(form='published', decoder='fcn32s', num_classes=5):
         PyTorch 1.1 did it), or 'folded' (the exporter's default).
     """
     options = {
-        'published': {'training': torch.onnx.TrainingMode.PRESERVE, 'opset_version': 9,
+        # Before opset 11 ONNX has no interpolation like PyTorch's, which the ladder needs.
+        'published': {'training': torch.onnx.TrainingMode.PRESERVE,
+                      'opset_version': 11 if decoder == 'ladder4' else 9,
                       'do_constant_folding': False, 'keep_initializers_as_inputs': True},
         'folded': {},
     }[form]

@@ -198,8 +198,9 @@ def to_fake_gpu(model, device, dtype, memory_format):
     return model
 
 
-@pytest.mark.parametrize('precision', ['auto', 'fp32', 'fp16', 'bf16'])
-def test_cuda_path_with_a_fake_gpu(make, monkeypatch, precision):
+@pytest.mark.parametrize(('precision', 'decoder'), [
+    ('auto', 'fcn8s'), ('fp32', 'fcn8s'), ('fp16', 'ladder4'), ('bf16', 'ladder4')])
+def test_cuda_path_with_a_fake_gpu(make, monkeypatch, precision, decoder):
     """Every tensor on the right device, with the right dtype and shape; graphs need a GPU."""
     monkeypatch.setattr(module, 'resolve_device', lambda name: torch.device('cuda', 0))
     monkeypatch.setattr(torch_engine, 'CudaGraphs', lambda model: model)
@@ -207,7 +208,7 @@ def test_cuda_path_with_a_fake_gpu(make, monkeypatch, precision):
     _, classes = make_model()
     images, sizes = [picture(), picture(48, 64)], [(90, 120), (30, 40)]
     with FakeTensorMode(allow_non_fake_inputs=True), torch.inference_mode():
-        model = FCNResNet18(len(LABELS), 'fcn8s').eval()
+        model = FCNResNet18(len(LABELS), decoder).eval()
         monkeypatch.setattr(module, 'load_network', lambda network, path: (model, classes))
         segmenter = make(device='cuda', precision=precision, min_confidence=0.2,
                          ignore_classes=['void', 'sky'])

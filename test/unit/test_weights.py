@@ -10,9 +10,10 @@ import struct
 import zipfile
 
 from fcn_seg_ros import weights as weights_module
-from fcn_seg_ros.errors import WeightsError
+from fcn_seg_ros.errors import TrainingError, WeightsError
 from fcn_seg_ros.onnx_weights import read_onnx
 from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.training.export import published_head
 from fcn_seg_ros.weights import load_network
 import numpy as np
 import onnx as onnx_package
@@ -52,8 +53,9 @@ def write(tmp_path, data, name='model.safetensors'):
 # Published networks
 
 
-@pytest.mark.parametrize('form', ['published', 'folded'])
-@pytest.mark.parametrize('decoder', ['fcn32s', 'fcn8s'])
+@pytest.mark.parametrize(('decoder', 'form'), [
+    ('fcn32s', 'published'), ('fcn32s', 'folded'), ('fcn8s', 'published'), ('fcn8s', 'folded'),
+    ('ladder4', 'published')])
 def test_onnx_scores_are_those_of_onnxruntime(tmp_path, network, form, decoder):
     data = published.onnx(form, decoder)
     names = {tensor.name for tensor in onnx_package.load_from_string(data).graph.initializer}
@@ -388,7 +390,25 @@ def test_old_pytorch_reads_no_pickles(tmp_path, network, monkeypatch):
 # Files of our own
 
 
-@pytest.mark.parametrize('decoder', ['fcn32s', 'fcn8s'])
+def test_ladder_from_onnx_lacks_the_stride_32_head(tmp_path, network):
+    network = replace(network, decoder='ladder4')
+    model, _ = load_network(
+        network, write(tmp_path, published.onnx(decoder='ladder4'), 'fcn_resnet18.onnx'))
+    assert not model.has_stride32_head
+    assert model.forward_all(torch.zeros(1, 3, 64, 64))[1] is None
+    with pytest.raises(TrainingError, match='use its .safetensors'):
+        published_head(model)
+    model, _ = load_network(network, write(tmp_path, save_safetensors(state('ladder4'))))
+    assert published_head(model).decoder == 'fcn32s'
+
+
+def test_ladder_from_onnx_needs_names(tmp_path, network):
+    path = write(tmp_path, published.onnx('folded', 'ladder4'), 'fcn_resnet18.onnx')
+    with pytest.raises(WeightsError, match='fcn-seg export'):
+        load_network(replace(network, decoder='ladder4'), path)
+
+
+@pytest.mark.parametrize('decoder', ['fcn32s', 'fcn8s', 'ladder4'])
 def test_safetensors(tmp_path, network, decoder):
     half = {name: tensor.half() for name, tensor in state(decoder).items()}
     data = save_safetensors(half, {'labels': json.dumps(published.LABELS)})
