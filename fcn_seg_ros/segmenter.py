@@ -120,7 +120,7 @@ class Segmenter:
             model, size=self.input_size, device=self.device, engine=engine,
             precision=precision, threads=threads, deterministic=deterministic,
             onnx_file=path if str(path).endswith('.onnx') else None)
-        self._preprocess = Preprocessor(
+        self.preprocess = Preprocessor(
             self.input_size, self.network.mean, self.network.std, self.device)
         if self.device.type == 'cpu' and not nearest and kernels.load():
             self._classify = kernels.classify
@@ -155,7 +155,8 @@ class Segmenter:
             self._min_confidence = min_confidence
 
     @cached_property
-    def _palette(self):
+    def palette(self):
+        """Return the colours of the classes as OpenCV's colour maps, uint8 256 x 1 x 3."""
         palette = np.zeros((256, 1, 3), np.uint8)
         palette[:len(self.classes), 0] = self.classes.colors
         return palette
@@ -187,12 +188,16 @@ class Segmenter:
             masks = [(ids.cpu().numpy(), confidence if confidence is None
                       else confidence.cpu().numpy())
                      for ids, confidence in self._masks(images, sizes, want_confidence)]
-        return [Segmentation(image, *mask, self.classes, self._palette)
+        return [Segmentation(image, *mask, self.classes, self.palette)
                 for image, mask in zip(images, masks)]
 
     def _masks(self, images, sizes, want_confidence):
         """Return class ids and confidence of each picture, on the device."""
-        scores = self.engine(self._preprocess(images))
-        return [self._classify(one, size, self._kept, want_confidence=want_confidence,
-                               min_confidence=self._min_confidence)
+        scores = self.engine(self.preprocess(images))
+        return [self.classify(one, size, want_confidence=want_confidence)
                 for one, size in zip(scores, sizes)]
+
+    def classify(self, scores, size, *, want_confidence=True):
+        """Return class ids and confidence as :func:`.postprocess.classify`, as configured."""
+        return self._classify(scores, size, self._kept, want_confidence=want_confidence,
+                              min_confidence=self._min_confidence)

@@ -7,7 +7,7 @@ import sys
 
 from ..errors import FcnSegError
 
-COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export')
+COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
 
 
 def build_parser():

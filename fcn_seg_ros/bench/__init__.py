@@ -1,0 +1,1 @@
+"""Measuring the package on the machine at hand, see ``fcn-seg bench``."""

@@ -1,0 +1,108 @@
+"""Results as tables for the terminal and as a bar chart."""
+
+import cv2
+import numpy as np
+
+from .goals import check
+
+_NAMES = {'forward': 'forward pass alone', 'ours': 'this node, all outputs',
+          'mask': 'this node, class mask and fractions', 'usual': 'the usual way, all outputs'}
+_BAR, _TEXT, _BACK = (66, 122, 190), (30, 30, 30), (255, 255, 255)
+
+
+def to_text(results):
+    """Return all results as Markdown tables."""
+    blocks = [_facts(results['machine'], results['run'])]
+    for key, title in (('stages', 'step of a frame'), ('messages', 'messages'),
+                       ('engines', 'forward pass')):
+        if key in results:
+            blocks.append(_table((title, 'median ms', 'quartiles ms'), [
+                (name, *_timing(timing)) for name, timing in results[key].items()]))
+    if 'end_to_end' in results:
+        latency, rate = results['end_to_end']['latency'], results['end_to_end']['rate']
+        blocks.append(_table(
+            ('end to end', 'latency ms', 'quartiles ms', 'frames/s'),
+            [(_NAMES[name], *_timing(latency[name]), f'{rate[name]:.1f}') for name in latency]))
+    if 'published' in results:
+        blocks.append(_table(('published for this board', 'frames/s'), [
+            (f'jetson-inference on {results["published"]["machine"]}',
+             results['published']['fps'])]))
+    if 'cameras' in results:
+        one = next(iter(results['cameras'].values()))['round']['median']
+        blocks.append(_table(
+            ('cameras', 'round ms', 'quartiles ms', 'of one camera', 'frames/s', 'shares %'),
+            [(number, *_timing(r['round']), f'{r["round"]["median"] / one:.2f}',
+              f'{r["rate"]:.1f}', f'{100 * min(r["shares"]):.1f} to {100 * max(r["shares"]):.1f}')
+             for number, r in results['cameras'].items()]))
+    if 'profiles' in results:
+        blocks.append(_table(
+            ('picture', 'DDS profile', 'latency ms', 'quartiles ms', 'arrived %'),
+            [(size, profile, *_timing(r['latency']), f'{100 * min(1, r["arrived"]):.0f}')
+             for size, profiles in results['profiles'].items()
+             for profile, r in profiles.items()]))
+    goals = check(results)
+    if goals:
+        blocks.append(_table(('goal', 'measured', 'wanted', ''), [
+            (what, f'{value:.2f}', goal, 'met' if met else 'missed')
+            for what, value, goal, met in goals]))
+    return '\n\n'.join(blocks)
+
+
+def _facts(*groups):
+    return '\n'.join(f'{key}: {value}' for group in groups for key, value in group.items())
+
+
+def _timing(timing):
+    return f'{timing["median"]:.2f}', f'{timing["low"]:.2f} to {timing["high"]:.2f}'
+
+
+def _table(head, rows):
+    rows = [tuple(map(str, row)) for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    # The first column is text, the others are numbers.
+    lines = ['| ' + ' | '.join(cell.ljust(width) if i == 0 else cell.rjust(width)
+                               for i, (cell, width) in enumerate(zip(row, widths))) + ' |'
+             for row in rows]
+    rule = '| ' + ' | '.join('-' * width if i == 0 else '-' * (width - 1) + ':'
+                             for i, width in enumerate(widths)) + ' |'
+    return '\n'.join([lines[0], rule, *lines[1:]])
+
+
+def to_chart(results):
+    """
+    Draw the times as bars, with their quartiles as lines.
+
+    :returns: uint8 array H x W x 3, RGB.
+    """
+    groups = []
+    if 'end_to_end' in results:
+        groups.append(('End to end, latency (ms)', {
+            _NAMES[name]: timing for name, timing in results['end_to_end']['latency'].items()}))
+    for key, title in (('engines', 'Forward pass (ms)'), ('stages', 'Steps of a frame (ms)'),
+                       ('messages', 'Messages (ms)')):
+        if key in results:
+            groups.append((title, results[key]))
+    if 'cameras' in results:
+        groups.append(('A picture from each camera (ms)', {
+            f'{number} camera{"s" if number != "1" else ""}': r['round']
+            for number, r in results['cameras'].items()}))
+    return np.concatenate([_chart(title, timings) for title, timings in groups])
+
+
+def _chart(title, timings, *, width=1000, left=360, row=26):
+    canvas = np.full((row * (len(timings) + 2), width, 3), _BACK, np.uint8)
+    _write(canvas, title, (12, row - 6), 0.55)
+    scale = (width - left - 90) / max(timing['high'] for timing in timings.values())
+    for i, (name, timing) in enumerate(timings.items()):
+        y = row * (i + 1) + row // 2
+        _write(canvas, name[:46], (12, y + 5), 0.42)
+        end = left + round(timing['median'] * scale)
+        cv2.rectangle(canvas, (left, y - 8), (end, y + 8), _BAR, -1)
+        low, high = (left + round(timing[key] * scale) for key in ('low', 'high'))
+        cv2.line(canvas, (low, y), (high, y), _TEXT, 1)
+        _write(canvas, f'{timing["median"]:.1f}', (max(end, high) + 8, y + 5), 0.42)
+    return canvas
+
+
+def _write(canvas, text, place, scale):
+    cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _TEXT, 1, cv2.LINE_AA)

@@ -1,0 +1,115 @@
+"""All of the benchmark, or parts of it, one after the other."""
+
+from importlib.util import find_spec
+import logging
+
+from . import engines, machine, stages
+from .timing import Timing
+from ..errors import FcnSegError
+from ..segmenter import Segmenter
+
+CORE_PARTS = ('stages', 'engines')
+ROS_PARTS = ('dds', 'idle', 'memory', 'cameras', 'profile')
+PARTS = CORE_PARTS + ROS_PARTS
+CAMERAS = (1, 2, 4, 8)
+
+_log = logging.getLogger(__name__)
+
+
+def choose_parts(asked):
+    """
+    Return the parts to run.
+
+    :param asked: names of :data:`PARTS`, empty: all that can be run here.
+    :raises FcnSegError: when one needs ROS 2, and there is none.
+    """
+    has_ros = find_spec('rclpy') is not None
+    parts = [part for part in PARTS if part in asked] if asked else list(PARTS)
+    missing = [part for part in parts if part in ROS_PARTS and not has_ros]
+    if missing and asked:
+        raise FcnSegError(f"{', '.join(missing)} need ROS 2: source its setup.bash, or install "
+                          'the ROS 2 wheels into this environment')
+    if missing:
+        _log.warning('no ROS 2 here: %s left out', ', '.join(missing))
+    return [part for part in parts if part not in missing]
+
+
+def run(options, parts, *, size, seconds, rounds, frames, image='', progress=print):
+    """
+    Run parts of the benchmark.
+
+    :param options: network, weights, models_dir, device, engine, precision and threads,
+        as for the :class:`.Segmenter`.
+    :param parts: as of :func:`choose_parts`.
+    :param size: (width, height) of the camera's pictures.
+    :param seconds: about how long each single measurement takes.
+    :param rounds: how often those are taken that are compared with each other.
+    :param frames: to watch the memory for.
+    :param image: file with the picture that the cameras see, '' for the package's own.
+    :param progress: called with a line for each part.
+    :returns: the results, ready for JSON; durations in milliseconds.
+    """
+    picture = stages.camera_picture(size, image)
+    segmenter = Segmenter(**options)
+    height, width = segmenter.input_size
+    results = {'machine': machine.describe_machine(), 'run': {
+        'network': segmenter.network.name, 'input': f'{width}x{height}',
+        'camera': f'{size[0]}x{size[1]}', 'device': str(segmenter.device),
+        'engine': f'{segmenter.engine.name} ({segmenter.engine.detail})'}}
+    published = machine.published_rate(segmenter.network, machine.board())
+    if published:
+        results['published'] = dict(zip(('machine', 'fps'), published))
+    if 'stages' in parts:
+        progress('steps of a frame')
+        results['stages'] = stages.measure_stages(segmenter, picture, seconds)
+    forward = None
+    if {'engines', 'dds'} & set(parts):
+        progress('engines')
+        forwards = engines.load_forwards(
+            options['network'], options['weights'], options['models_dir'], segmenter.device,
+            options['threads'])
+        results['engines'], fastest = engines.measure_engines(forwards, seconds)
+        results['run']['fastest engine'] = fastest
+        forward = forwards[fastest]
+        del forwards
+    del segmenter  # the node's processes need the memory
+    ros_parts = [part for part in parts if part in ROS_PARTS]
+    if ros_parts:
+        _run_ros(results, ros_parts, options, picture, forward, seconds, rounds, frames, progress)
+    return _plain(results)
+
+
+def _run_ros(results, parts, options, picture, forward, seconds, rounds, frames, progress):
+    from . import end_to_end
+    from .processes import Stage
+    stage = Stage(picture)
+    try:
+        if 'dds' in parts:
+            progress('messages')
+            results['messages'] = end_to_end.measure_messages(stage, seconds)
+            progress('end to end')
+            results['end_to_end'] = end_to_end.compare(stage, options, forward, seconds, rounds)
+        if 'idle' in parts:
+            progress('without a subscriber')
+            results['idle'] = end_to_end.measure_idle(stage, options, seconds)
+        if 'memory' in parts:
+            progress('memory')
+            results['memory'] = {
+                'bytes': end_to_end.measure_memory(stage, options, frames), 'frames': frames}
+        if 'cameras' in parts:
+            progress('several cameras')
+            results['cameras'] = end_to_end.measure_cameras(
+                stage, options, CAMERAS, seconds, rounds)
+        if 'profile' in parts:
+            progress('DDS profile')
+            results['profiles'] = end_to_end.measure_profiles(stage, seconds)
+    finally:
+        stage.close()
+
+
+def _plain(value):
+    if isinstance(value, Timing):
+        return value.to_dict()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value

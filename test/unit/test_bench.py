@@ -1,0 +1,163 @@
+"""What the benchmark computes; that it measures anything is a node test's business."""
+
+import json
+
+from fcn_seg_ros.bench import engines, machine, report, stages, suite
+from fcn_seg_ros.bench.arrivals import Arrivals
+from fcn_seg_ros.bench.goals import check
+from fcn_seg_ros.bench.timing import measure, Timing
+from fcn_seg_ros.cli.main import main
+from fcn_seg_ros.errors import FcnSegError
+from fcn_seg_ros.registry import Registry
+import numpy as np
+import pytest
+from tiny_network import tiny_models_dir
+import torch
+
+
+def timing(median):
+    return Timing(median, median * 0.9, median * 1.2, 9).to_dict()
+
+
+def full_results():
+    """Return results of every part, all goals met."""
+    return {
+        'machine': {'cpu': 'one'}, 'run': {'network': 'tiny'},
+        'stages': {'forward': timing(60.0)}, 'messages': {'publish rgb8': timing(1.0)},
+        'engines': {'torch': timing(80.0)},
+        'published': {'machine': 'nano', 'fps': 48},
+        'end_to_end': {
+            'latency': {'forward': timing(60.0), 'ours': timing(70.0), 'mask': timing(66.0),
+                        'usual': timing(300.0)},
+            'rate': {'forward': 16.0, 'ours': 12.0, 'mask': 15.0, 'usual': 3.0}},
+        'idle': 0.005, 'memory': {'bytes': 400_000, 'frames': 500},
+        'cameras': {'1': {'round': timing(70.0), 'rate': 12.0, 'shares': [1.0]},
+                    '4': {'round': timing(245.0), 'rate': 13.0,
+                          'shares': [0.25, 0.25, 0.24, 0.26]}},
+        'profiles': {'2.1 MB': {'shipped, reliable': {'latency': timing(3.0), 'arrived': 1.0}}}}
+
+
+def test_functions_are_timed_in_turns():
+    calls, now = [], [0.0]
+
+    def work(name, seconds):
+        calls.append(name)
+        now[0] += seconds
+
+    timings = measure({'a': lambda: work('a', 0.001), 'b': lambda: work('b', 0.004)}, 0.1,
+                      clock=lambda: now[0])
+    assert calls[:4] == ['a', 'b', 'a', 'b']
+    assert timings['a'].median == pytest.approx(1.0)
+    assert timings['b'].high == pytest.approx(4.0)
+    assert timings['a'].count == timings['b'].count == 20
+
+
+def test_quartiles():
+    result = Timing.of([0.001, 0.002, 0.003, 0.004, 0.005])
+    assert result.to_dict() == {'median': 3.0, 'low': 2.0, 'high': 4.0, 'count': 5}
+
+
+def test_a_frame_arrives_with_its_last_output():
+    arrivals = Arrivals(['a'], outputs=2, warm_up=1)
+    assert not arrivals.add('a', 1.0, 1.1)
+    assert arrivals.add('a', 1.0, 1.2)  # warms up
+    assert not arrivals.add('a', 2.0, 2.1)
+    assert not arrivals.add('a', 3.0, 3.1)  # the other output of the frame before is lost
+    assert arrivals.add('a', 3.0, 3.3)
+    result = arrivals.to_dict()
+    assert result['latencies'] == {'a': [pytest.approx(0.3)]}
+    assert result['seconds'] == pytest.approx(3.3 - 1.2)
+
+
+def test_a_round_ends_with_the_last_camera():
+    arrivals = Arrivals(['a', 'b'], outputs=1, warm_up=1)
+    arrivals.add('a', 1.0, 1.1)
+    assert arrivals.add('b', 1.0, 1.2)
+    assert not arrivals.add('b', 2.01, 2.1)
+    assert arrivals.add('a', 2.0, 2.4)
+    assert arrivals.to_dict()['rounds'] == [pytest.approx(0.4)]
+    assert [len(values) for values in arrivals.latencies.values()] == [1, 1]
+
+
+def test_goals():
+    results = full_results()
+    assert all(met for *_, met in check(results))
+    assert len(check(results)) == 7
+    results['end_to_end']['latency']['ours'] = timing(76.0)
+    results['cameras']['4']['shares'] = [0.2, 0.3, 0.25, 0.25]
+    missed = [what for what, *_, met in check(results) if not met]
+    assert missed == ['latency / forward pass', '4 cameras, largest / smallest share - 1, %']
+    assert check({}) == []
+
+
+def test_report_names_everything_measured():
+    text = report.to_text(full_results())
+    for words in ('forward pass alone', 'usual way', 'publish rgb8', '48', 'shipped, reliable',
+                  '3.50', 'met', '60.00', '54.00 to 72.00'):
+        assert words in text
+    assert 'missed' not in text
+    lines = text.splitlines()
+    tables = [line for line in lines if line.startswith('|')]
+    assert len(tables) > 20
+    assert len(lines[lines.index(tables[0])]) == len(lines[lines.index(tables[0]) + 1])
+
+
+def test_chart_grows_with_the_numbers():
+    chart = report.to_chart(full_results())
+    assert chart.dtype == np.uint8 and chart.shape[2] == 3
+    blue = (chart == report._BAR).all(axis=2).sum(axis=1)
+    longest = {int(n) for n in np.unique(blue[blue > 0])}
+    assert len(longest) > 2
+
+
+@pytest.mark.parametrize(('board', 'expected'), [
+    ('NVIDIA Jetson Nano Developer Kit', ('nano', 48)),
+    ('Jetson-AGX', ('xavier', 480)),
+    ('NVIDIA Jetson AGX Orin', None), ('', None)])
+def test_published_rates_are_for_their_board_only(board, expected):
+    network = Registry.load().get('fcn-resnet18-cityscapes-512x256')
+    assert machine.published_rate(network, board) == expected
+
+
+def test_board_of_other_machines(tmp_path):
+    assert machine.board(tmp_path / 'none') == ''
+    (tmp_path / 'model').write_bytes(b'NVIDIA Jetson Nano\0')
+    assert machine.board(tmp_path / 'model') == 'NVIDIA Jetson Nano'
+
+
+def test_parts(monkeypatch, caplog):
+    monkeypatch.setattr(suite, 'find_spec', lambda name: None)
+    assert suite.choose_parts([]) == ['stages', 'engines']
+    assert 'no ROS 2 here' in caplog.text
+    assert suite.choose_parts(['engines']) == ['engines']
+    with pytest.raises(FcnSegError, match='need ROS 2'):
+        suite.choose_parts(['dds'])
+    monkeypatch.setattr(suite, 'find_spec', lambda name: True)
+    assert suite.choose_parts(['memory', 'dds']) == ['dds', 'memory']
+
+
+def test_a_picture_that_is_none(tmp_path):
+    with pytest.raises(OSError, match='cannot be read'):
+        stages.camera_picture((64, 48), str(tmp_path / 'none.jpg'))
+    assert stages.camera_picture((64, 48)).shape == (48, 64, 3)
+
+
+def test_candidates_on_a_gpu_are_in_every_precision():
+    assert ('torch', 'fp16') in engines.candidates(torch.device('cuda'))
+    assert engines.candidates(torch.device('cpu')) == [('torch', 'fp32'), ('onnxruntime', 'fp32')]
+
+
+def test_command(tmp_path, capsys):
+    path, chart = tmp_path / 'bench.json', tmp_path / 'bench.png'
+    status = main(['bench', '--stages', '--engines', '--network', 'tiny', '--models-dir',
+                   tiny_models_dir(), '--device', 'cpu', '--engine', 'torch', '--threads', '1',
+                   '--size', '160x90', '--seconds', '0.1', '--json', str(path),
+                   '--png', str(chart)])
+    assert status == 0
+    out = capsys.readouterr().out
+    assert 'pre-processing' in out and 'torch eager, fp32' in out
+    results = json.loads(path.read_text())
+    assert results['run']['camera'] == '160x90'
+    assert results['stages']['forward']['count'] >= 5
+    assert results['run']['fastest engine'] in results['engines']
+    assert chart.read_bytes().startswith(b'\x89PNG')
