@@ -1,6 +1,7 @@
 """One camera of the node: input, outputs and what happened to its frames."""
 
 from .inputs import CameraInput
+from .nav_outputs import NavigationOutputs
 from .outputs import FractionOutputs, InfoOutputs, PictureOutputs
 from ..statistics import Statistics
 
@@ -14,15 +15,25 @@ class Camera:
     :param transport: 'raw' or 'compressed'.
     :param on_frame: called, without arguments, after a frame arrived.
     :param on_change: called, without arguments, when a subscriber or the camera came or went.
+    :param shared: ``transforms``, ``costmap`` and ``throttle`` of :class:`.NavigationOutputs`.
     """
 
-    def __init__(self, node, name, transport, on_frame, on_change):
+    def __init__(self, node, name, transport, on_frame, on_change, **shared):
         self.name = name
         self.statistics = Statistics()
         prefix = f'~/{name}/' if name else '~/'
-        self.groups = [group(node, prefix, on_change)
-                       for group in (PictureOutputs, FractionOutputs, InfoOutputs)]
+        self.navigation = NavigationOutputs(
+            node, prefix, on_change, name, statistics=self.statistics, **shared)
+        # In this order: the masks do not wait for clouds.
+        self.groups = [*(group(node, prefix, on_change)
+                         for group in (PictureOutputs, FractionOutputs, InfoOutputs)),
+                       self.navigation]
         self.input = CameraInput(node, name, transport, self.statistics, on_frame, on_change)
+
+    def follow(self, active):
+        """Subscribe to what the outputs that somebody wants are made of, if ``active``."""
+        self.input.follow(active and bool(self.wanted()))
+        self.navigation.follow(active and bool(self.navigation.wanted()))
 
     def wanted(self):
         """Return [(group, names that somebody subscribes to)], without the unwanted groups."""

@@ -149,6 +149,29 @@ def output_status(camera, limits, device, state):
     return status
 
 
+def navigation_status(camera, limits, state):
+    """Judge what clouds and grid are made from, arguments as of :func:`input_status`."""
+    navigation, statistics = camera.navigation, camera.statistics
+    status = Status(_named(camera, 'navigation'), navigation.depth.topic)
+    wanted = sorted(navigation.wanted())
+    status.values = {
+        'subscribed outputs': ', '.join(wanted) or 'none',
+        'places from': navigation.places_from,
+        'depth images': 'expected' if navigation.depth.expected else 'none offered',
+        **_counts(statistics, 'nav:', 'problems: '),
+    }
+    for kind, text in sorted(dict(navigation.problems).items()):
+        status.values[f'last problem: {kind}'] = text
+    if state != 'active' or not wanted:
+        status.message = _resting(state)
+        return status
+    for kind in sorted(statistics.by_name('nav:')):
+        if statistics.recent(f'nav:{kind}', limits.window):
+            status.raise_to(WARN, navigation.problems[kind])
+    status.message = status.message or f'places from {navigation.places_from}'
+    return status
+
+
 def network_status(settings, guard, state, fault=''):
     """
     Tell what runs, and whether it runs as it should.

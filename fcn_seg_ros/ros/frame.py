@@ -1,11 +1,13 @@
 """A segmented frame on its way to the outputs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from .nav_session import NavigationSession
 from ..segmenter import Segmentation
 
 
@@ -18,6 +20,8 @@ class Frame:
     :param result: what the network saw.
     :param network: the network's name.
     :param settings: the node's parameters, as of ``parameters.read``.
+    :param navigation: what clouds and grids are made with.
+    :param hurry: tells whether another frame waits.
     :param info: the camera's newest CameraInfo, or None.
     """
 
@@ -25,4 +29,6 @@ class Frame:
     result: Segmentation
     network: str
     settings: SimpleNamespace
+    navigation: NavigationSession
+    hurry: Callable[[], bool]
     info: CameraInfo | None = None

@@ -3,12 +3,10 @@
 import threading
 import time
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.expand_topic_name import expand_topic_name
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from .qos import newest, offered_reliability, RELIABLE
+from .subscriptions import FollowingSubscriptions
 
 _SLACK = 0.1
 """Share of a frame's period that a camera's jitter may take from ``max_rate``."""
@@ -33,7 +31,6 @@ class CameraInput:
         self._node = node
         self._statistics = statistics
         self._on_frame = on_frame
-        self._on_change = on_change
         prefix = f'{camera}/' if camera else ''
         base = node.resolve_topic_name(f'{prefix}image')
         compressed = transport == 'compressed'
@@ -45,7 +42,7 @@ class CameraInput:
         self._lock = threading.Lock()
         self._frame = None
         self._slot = float('-inf')  # when the last frame let through was due
-        self._subscriptions = {}  # name -> (subscription, its reliability)
+        self._subscriptions = FollowingSubscriptions(node, on_change)
         self.info = None
         self.subscribed_at = None
 
@@ -69,30 +66,12 @@ class CameraInput:
             return
         if self.subscribed_at is None:
             self.subscribed_at = time.monotonic()
-        self._follow_topic(self._image_name, self._type, self._on_image)
-        self._follow_topic(self._info_name, CameraInfo, self._on_info)
-
-    def _follow_topic(self, name, message_type, callback):
-        reliability = offered_reliability(self._node, name)
-        current = self._subscriptions.get(name)
-        if current and current[1] == reliability:
-            return
-        if current:
-            self._node.destroy_subscription(current[0])
-        # The default event callback would warn of what on_change is about to mend.
-        events = SubscriptionEventCallbacks(incompatible_qos=lambda event: self._on_change())
-        # A group of its own: in older rclpy a callback that comes after the destruction of
-        # its subscription blocks its group for ever.
-        subscription = self._node.create_subscription(
-            message_type, name, callback, newest(reliability),
-            callback_group=MutuallyExclusiveCallbackGroup(), event_callbacks=events)
-        self._subscriptions[name] = (subscription, reliability)
+        self._subscriptions.follow(self._image_name, self._type, self._on_image)
+        self._subscriptions.follow(self._info_name, CameraInfo, self._on_info)
 
     def close(self):
         """Drop the subscriptions, the waiting frame and the calibration."""
-        for subscription, _ in self._subscriptions.values():
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        self._subscriptions.close()
         self.subscribed_at = None
         self.info = None
         with self._lock:
@@ -106,7 +85,12 @@ class CameraInput:
     @property
     def reliable(self):
         """Tell whether the image subscription asks for reliable delivery."""
-        return self.subscribed and self._subscriptions[self._image_name][1] == RELIABLE
+        return self._subscriptions.reliable(self._image_name)
+
+    @property
+    def waiting(self):
+        """Tell whether a frame waits to be taken."""
+        return self._frame is not None
 
     def _on_info(self, msg):
         self.info = msg

@@ -2,7 +2,6 @@
 
 import faulthandler
 import sys
-import threading
 import time
 
 from rcl_interfaces.msg import SetParametersResult
@@ -12,12 +11,12 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
 
 from . import diagnostics, parameters
-from .camera import Camera
 from .guard import Guard, release_memory
-from .label_info import LabelInfoOutput
 from .loading import describe, load_segmenter
+from .nav_session import NavigationSession
 from .pipeline import Pipeline
 from .throttle import format_traceback, Throttle
+from .topics import Topics
 from ..errors import FcnSegError
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -47,12 +46,11 @@ class SegmentationNode(Node):
         self._timers_group = MutuallyExclusiveCallbackGroup()
         self._settings = None
         self._guard = None
-        self._cameras = []
+        self._navigation = None
+        self._topics = None
         self._pipeline = None
-        self._label_info = None
         self._fault = ''
         self._configuring = False
-        self._follow_lock = threading.Lock()
         self._throttle = Throttle(self.get_logger())
         parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -117,18 +115,18 @@ class SegmentationNode(Node):
         try:
             settings = parameters.read(self)
             guard = self._load(settings)
-            for name in settings.cameras or ['']:
-                self._cameras.append(Camera(self, name, settings.image_transport,
-                                            self._on_frame, self._change_signal.trigger))
-            self._label_info = LabelInfoOutput(self)
+            navigation = NavigationSession(settings, guard.segmenter.classes)
+            self._topics = Topics(self, settings, self._throttle, self._on_frame,
+                                  self._change_signal.trigger)
         except (FcnSegError, ParameterException, ValueError, OSError) as error:
             return self._undo_configure(str(error))
         except Exception as error:  # rclpy swallows it without a word
             return self._undo_configure(f'{error!r}\n{format_traceback(error)}')
         finally:
             self._configuring = False
-        self._settings, self._guard, self._fault = settings, guard, ''
-        self._label_info.publish(guard.segmenter.classes, settings.min_confidence)
+        self._settings, self._guard, self._navigation = settings, guard, navigation
+        self._fault = ''
+        self._topics.label_info.publish(guard.segmenter.classes, settings.min_confidence)
         self.get_logger().info(describe(guard.segmenter))
         return SUCCESS
 
@@ -141,11 +139,12 @@ class SegmentationNode(Node):
 
     def on_activate(self, state: State):
         """Start to work on frames that somebody wants."""
-        self._pipeline = Pipeline(self._cameras, self._settings, self._guard, self._throttle,
-                                  keep_on=self.context.ok, on_fault=self._fault_signal.trigger)
+        self._pipeline = Pipeline(
+            self._topics.cameras, self._settings, self._guard, self._navigation,
+            self._throttle, keep_on=self.context.ok, on_fault=self._fault_signal.trigger)
         self._pipeline.start()
         self._follow()
-        for camera in self._cameras:
+        for camera in self._topics.cameras:
             self.get_logger().info(f'waiting for images on {camera.input.topic}')
         return super().on_activate(state)
 
@@ -178,12 +177,10 @@ class SegmentationNode(Node):
             self.get_logger().warning('a frame in work is left to itself')
 
     def _release(self):
-        cameras, self._cameras = self._cameras, []
-        for camera in cameras:
-            camera.close()
-        if self._label_info is not None:
-            self._label_info.close()
-        self._label_info = self._guard = self._settings = None
+        topics, self._topics = self._topics, None
+        if topics is not None:
+            topics.close()
+        self._guard = self._navigation = self._settings = None
         release_memory()
 
     # -- parameters ---------------------------------------------------------------------
@@ -228,12 +225,18 @@ class SegmentationNode(Node):
             guard = self._load(settings)
         elif guard.segmenter is not None:
             parameters.check_ignored(settings, guard.segmenter.classes)
-        self._settings, self._guard = settings, guard
+        navigation = self._navigation
+        # While the engine is loaded again, the classes are those from before.
+        classes = guard.segmenter.classes if guard is not self._guard else navigation.classes
+        if not navigation.fits(settings, classes):
+            navigation = NavigationSession(settings, classes)
+        self._settings, self._guard, self._navigation = settings, guard, navigation
         if self._pipeline is not None:
-            self._pipeline.swap(settings, guard)
+            self._pipeline.swap(settings, guard, navigation)
+            self._change_signal.trigger()
         if (old.network, old.weights, old.min_confidence) != (
                 settings.network, settings.weights, settings.min_confidence):
-            self._label_info.publish(guard.segmenter.classes, settings.min_confidence)
+            self._topics.label_info.publish(classes, settings.min_confidence)
         if (settings.network, settings.weights) != (old.network, old.weights):
             self.get_logger().info(f'switched to {describe(guard.segmenter)}')
             release_memory()
@@ -242,9 +245,9 @@ class SegmentationNode(Node):
 
     def _follow(self):
         """Subscribe to the cameras whose frames somebody wants."""
-        with self._follow_lock:
-            for camera in self._cameras:
-                camera.input.follow(self._pipeline is not None and bool(camera.wanted()))
+        topics, navigation = self._topics, self._navigation
+        if topics is not None:
+            topics.follow(self._pipeline is not None and navigation is not None, navigation)
 
     def _on_frame(self):
         pipeline = self._pipeline
@@ -271,15 +274,16 @@ class SegmentationNode(Node):
     # -- diagnostics --------------------------------------------------------------------
 
     def _publish_diagnostics(self):
-        settings, guard = self._settings, self._guard
+        settings, guard, topics = self._settings, self._guard, self._topics
         state = ('active' if self._pipeline is not None else 'inactive' if guard is not None
                  else 'configuring' if self._configuring else 'unconfigured')
         statuses = [diagnostics.network_status(settings, guard, state, self._fault)]
         device = statuses[0].hardware_id
         now = time.monotonic()
-        if settings is not None:
-            for camera in self._cameras:
+        if settings is not None and topics is not None:
+            for camera in topics.cameras:
                 statuses += [
                     diagnostics.input_status(camera, settings.diagnostics, now, state),
-                    diagnostics.output_status(camera, settings.diagnostics, device, state)]
+                    diagnostics.output_status(camera, settings.diagnostics, device, state),
+                    diagnostics.navigation_status(camera, settings.diagnostics, state)]
         self._diagnostics.publish(statuses)

@@ -24,15 +24,16 @@ class OutputGroup:
     :param types: {name: message type}.
     :param prefix: of the topics, such as '~/' or '~/front/'.
     :param on_change: called, without arguments, when a subscriber came or went.
+    :param qos: the publishers' profile, by default :func:`.newest`.
     """
 
-    def __init__(self, node, types, prefix, on_change):
+    def __init__(self, node, types, prefix, on_change, qos=None):
         self._node = node
         # Of its own and not one that outlives the publishers, as for the subscriptions.
         events_group = MutuallyExclusiveCallbackGroup()
         self._publishers = {
             name: node.create_publisher(
-                message_type, prefix + name, newest(), callback_group=events_group,
+                message_type, prefix + name, qos or newest(), callback_group=events_group,
                 event_callbacks=_matched(on_change),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
             for name, message_type in types.items()}

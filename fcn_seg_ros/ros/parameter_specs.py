@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from rclpy.parameter import Parameter
 
 from ..engines import ENGINES, PRECISIONS
+from ..navigation.costmap import GridSettings
+from ..navigation.obstacles import CloudLimits
 from ..segmenter import DEFAULT_NETWORK
 
 
@@ -27,10 +29,43 @@ class Spec:
     limits: tuple | None = None
     array: Parameter.Type | None = None
 
+    @property
+    def group(self):
+        """Return what is before the name's dot, or ''."""
+        return self.name.rpartition('.')[0]
+
 
 def _limit(name, default, description, most=1e6):
     return Spec(f'diagnostics.{name}', default, description, live=True, limits=(0.0, most))
 
+
+def _points(name, description, limits):
+    return Spec(f'points.{name}', getattr(CloudLimits, name), description, live=True,
+                limits=limits)
+
+
+def _costmap(name, description, limits):
+    return Spec(f'costmap.{name}', getattr(GridSettings, name), description, live=True,
+                limits=limits)
+
+
+def _angle(name, description):
+    return Spec(f'mount.{name}', 0.0, description, live=True, limits=(-3.15, 3.15))
+
+
+def _length(name, description, least=-100.0):
+    return Spec(f'mount.{name}', 0.0, description, live=True, limits=(least, 100.0))
+
+
+MOUNT = (
+    _length('height', 'Height of the lens above the ground, m; 0 = not fixed: TF tells.', 0.0),
+    _length('x', "Place of the lens ahead of ground_frame's origin, m."),
+    _length('y', "Place of the lens to the left of ground_frame's origin, m."),
+    _angle('roll', 'Turn of the camera about its axis, rad; positive leans right.'),
+    _angle('pitch', 'Turn of the camera, rad; positive looks down.'),
+    _angle('yaw', 'Turn of the camera, rad; positive looks left.'),
+)
+"""A fixed camera; with several cameras also as ``mount.CAMERA.height`` and so on."""
 
 SPECS = (
     Spec('network', DEFAULT_NETWORK,
@@ -67,6 +102,43 @@ SPECS = (
     Spec('cameras', [], 'Names of several cameras served by one network; none = one camera '
          "on the topic 'image'.", array=Parameter.Type.STRING_ARRAY),
     Spec('autostart', True, 'Configure and activate at start-up.'),
+    Spec('roles', '', 'YAML file of what classes mean to this robot, where it differs from the '
+         "class set: 'grass: {role: ground, cost: 30}'.", live=True),
+    Spec('ground_frame', 'base_footprint',
+         'Frame over whose origin the robot stands, z up, as clouds and grid take the ground.',
+         live=True),
+    Spec('ground_z', 0.0, 'Height of the ground in ground_frame, m; below a base_link it is '
+         'negative.', live=True, limits=(-100.0, 100.0)),
+    *MOUNT,
+    _points('min_range', 'Least distance of points from the lens, m.', (0.0, 1000.0)),
+    _points('max_range', 'Largest distance of points from the lens, m.', (0.01, 1000.0)),
+    _points('min_height', 'Least height of measured points of obstacles and ground, m.',
+            (-100.0, 100.0)),
+    _points('max_height', 'Largest height of measured points of obstacles and ground, m.',
+            (-100.0, 100.0)),
+    _points('stride', 'Every how many rows and columns of the mask are used, 0 = by its size.',
+            (0, 64)),
+    _points('voxel', 'Edge of the cubes of which obstacles and ground keep a point each, m; '
+            '0 keeps all.', (0.0, 10.0)),
+    _points('min_pixels', 'Height in mask pixels that obstacles must have.', (1, 1000)),
+    Spec('points.depth_slop', 0.02, 'Largest difference between the stamps of an image and of '
+         'its depth image, s.', live=True, limits=(0.0, 1.0)),
+    Spec('points.patience', 0.1, 'Seconds that the depth image and the transforms of a frame '
+         'are waited for after its masks are out, unless another frame comes.', live=True,
+         limits=(0.0, 1.0)),
+    Spec('costmap.frame', 'odom', "The grid's frame: its axes stay put while the robot drives.",
+         live=True),
+    _costmap('width', 'Extent of the grid along x, m.', (0.01, 1000.0)),
+    _costmap('height', 'Extent of the grid along y, m.', (0.01, 1000.0)),
+    _costmap('resolution', 'Edge of a cell, m.', (0.001, 10.0)),
+    _costmap('half_life', 'Seconds after which what was seen counts half.', (0.001, 1e6)),
+    _costmap('min_evidence', 'Votes below which a cell is unobserved.', (0.001, 1e6)),
+    _costmap('max_evidence', 'Votes that a cell has at most.', (0.001, 1e6)),
+    _costmap('obstacle_share', 'Share of the votes that makes a cell an obstacle.',
+             (0.001, 1.0)),
+    _costmap('unobserved', 'Value of unobserved cells: -1 unknown, 0 free.', (-1, 0)),
+    _costmap('time_jump', 'Seconds by which stamps go back when time was set back.',
+             (0.001, 1e6)),
     _limit('window', 10.0, 'Seconds that errors, drops and odd headers are judged over.', 600.0),
     _limit('rate_warn', 0.0, 'Camera frames a second below which to warn, 0 = never.'),
     _limit('rate_error', 0.0, 'Camera frames a second below which it is an error, 0 = never.'),

@@ -1,5 +1,6 @@
 """The node's parameters: their declaration, their checks, and their values in one object."""
 
+from dataclasses import replace
 import math
 import re
 from types import SimpleNamespace
@@ -7,13 +8,15 @@ from types import SimpleNamespace
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.parameter import Parameter
 
-from .parameter_specs import SPECS
+from .parameter_specs import MOUNT, SPECS
 from ..navigation.regions import pixel_roi
 
 MAX_MASK_SIDE = 8192
 _MAX_MASK_PIXELS = 64_000_000
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 _REGION = 'regions.'
+_MOUNT = 'mount.'
+_GROUPS = {spec.group for spec in SPECS} - {''}
 _BY_NAME = {spec.name: spec for spec in SPECS}
 
 
@@ -55,7 +58,7 @@ def check(name, value):
 
     :raises ValueError: with a line that says what would be right.
     """
-    spec = _BY_NAME.get(name)
+    spec = _spec(name)
     if name.startswith(_REGION) and value is not None:  # none yet, while it is declared
         _check_box(name, value)
     if spec is None:
@@ -70,8 +73,17 @@ def check(name, value):
         _check_names(name, value)
     elif name == 'network' and not value.strip():
         raise ValueError("network is empty: name one of those that 'fcn-seg networks' lists")
+    elif name in ('ground_frame', 'costmap.frame') and not value.strip():
+        raise ValueError(f'{name} is empty: name a frame')
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f'{name} must be a finite number')
+
+
+def _spec(name):
+    """Return the spec of a parameter, that of ``mount.pitch`` for ``mount.CAMERA.pitch``."""
+    if name.startswith(_MOUNT):
+        name = _MOUNT + name.rpartition('.')[2]
+    return _BY_NAME.get(name)
 
 
 def _check_names(name, values):
@@ -113,25 +125,42 @@ def parse_mask_size(text):
 
 def read(node, overrides=None):
     """
-    Return all values as attributes, checked; ``diagnostics.*`` as attributes of ``diagnostics``.
+    Return all values as attributes, checked; ``group.*`` as attributes of ``group``.
 
     :param overrides: {name: value} that a parameter request is about to set.
     :returns: a namespace; ``regions`` is {name: (x0, y0, x1, y1)}, ``mask_size`` as of
-        :func:`parse_mask_size`.
+        :func:`parse_mask_size`, ``mounts`` {camera: {name: value}}.
     :raises ValueError: when a value cannot be used.
     """
     overrides = overrides or {}
     values = {spec.name: node.get_parameter(spec.name).value for spec in SPECS} | overrides
     for name, value in values.items():
         check(name, value)
-    settings = SimpleNamespace(diagnostics=SimpleNamespace())
+    settings = SimpleNamespace(**{group: SimpleNamespace() for group in _GROUPS})
     for spec in SPECS:
-        group, _, name = spec.name.rpartition('.')
-        setattr(getattr(settings, group) if group else settings, name, values[spec.name])
+        owner = getattr(settings, spec.group) if spec.group else settings
+        setattr(owner, spec.name.removeprefix(f'{spec.group}.'), values[spec.name])
     settings.regions = {name: _region(node, _REGION + name, overrides)
                         for name in settings.regions}
     settings.mask_size = parse_mask_size(settings.mask_size)
+    settings.mounts = {camera: _mount(node, camera, settings.mount, overrides)
+                       for camera in settings.cameras or ['']}
     return settings
+
+
+def _mount(node, camera, default, overrides):
+    """Return one camera's mount as {name: value}, declaring its parameters when it is new."""
+    if not camera:
+        return dict(vars(default))
+    mount = {}
+    for spec in MOUNT:
+        field = spec.name.removeprefix(_MOUNT)
+        key = f'{_MOUNT}{camera}.{field}'
+        if not node.has_parameter(key):
+            node.declare_parameter(key, getattr(default, field),
+                                   _descriptor(replace(spec, name=key)))
+        mount[field] = overrides.get(key, node.get_parameter(key).value)
+    return mount
 
 
 def _region(node, key, overrides):
@@ -157,7 +186,7 @@ def check_ignored(settings, classes):
 
 def concerned(changes):
     """Tell whether some changes are of the node's own parameters."""
-    return any(name in _BY_NAME or name.startswith(_REGION) for name in changes)
+    return any(name in _BY_NAME or name.startswith((_REGION, _MOUNT)) for name in changes)
 
 
 def fixed_while_configured(node, changes):

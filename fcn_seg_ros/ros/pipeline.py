@@ -14,6 +14,9 @@ class Pipeline:
     Decode, segment and publish the newest frame of each camera.
 
     :param cameras: the node's :class:`.Camera` objects.
+    :param settings: the node's parameters, as of ``parameters.read``.
+    :param guard: the network's :class:`.Guard`.
+    :param navigation: :class:`.NavigationSession`.
     :param throttle: :class:`.Throttle` for what goes wrong with single frames.
     :param keep_on: tells whether the node's context is alive.
     :param on_fault: called once, without arguments and from the worker's thread, when
@@ -22,9 +25,9 @@ class Pipeline:
     :ivar fault: one line, or ''.
     """
 
-    def __init__(self, cameras, settings, guard, throttle, *, keep_on, on_fault):
+    def __init__(self, cameras, settings, guard, navigation, throttle, *, keep_on, on_fault):
         self._cameras = cameras
-        self._current = settings, guard
+        self._current = settings, guard, navigation
         self._throttle = throttle
         self._keep_on = keep_on
         self._on_fault = on_fault
@@ -42,9 +45,9 @@ class Pipeline:
         if self._worker is not None:
             self._worker.wake()
 
-    def swap(self, settings, guard):
+    def swap(self, settings, guard, navigation):
         """Take other settings, or another network, between two frames."""
-        self._current = settings, guard
+        self._current = settings, guard, navigation
 
     def step(self):
         """Note that the work goes on; see :meth:`stuck_for`."""
@@ -71,21 +74,21 @@ class Pipeline:
 
         :returns: whether there was any.
         """
-        settings, guard = self._current
+        current = self._current
         busy = False
         for camera in self._cameras:
-            frame = camera.input.take(settings.max_rate)
+            frame = camera.input.take(current[0].max_rate)
             if frame is None or self._closed or self.fault:
                 continue
             busy = True
             self.step()
             try:
-                self._segment(camera, frame, settings, guard)
+                self._segment(camera, frame, *current)
             finally:
                 self._step_began = None
         return busy
 
-    def _segment(self, camera, frame, settings, guard):
+    def _segment(self, camera, frame, settings, guard, navigation):
         """Segment one frame; whatever goes wrong costs this frame only."""
         message, arrival = frame
         try:
@@ -99,7 +102,8 @@ class Pipeline:
                 group.needs_confidence(names) for group, names in wanted))
             self._publish(camera, wanted, Frame(
                 header=message.header, result=result, settings=settings,
-                network=guard.segmenter.network.name, info=camera.input.info))
+                navigation=navigation, hurry=self._hurry, info=camera.input.info,
+                network=guard.segmenter.network.name))
             camera.statistics.frame_done(time.monotonic() - arrival)
         except ImageError as error:
             camera.statistics.frame_failed(error.kind, str(error))
@@ -117,6 +121,10 @@ class Pipeline:
             camera.statistics.frame_failed(type(error).__name__, str(error))
             self._throttle.exception(
                 (camera.name, type(error)), f'frame on {camera.input.topic} failed', error)
+
+    def _hurry(self):
+        """Tell whether there is something else to do."""
+        return self._closed or any(camera.input.waiting for camera in self._cameras)
 
     def _publish(self, camera, wanted, frame):
         """Let each group publish: what fails in one does not keep the others back."""

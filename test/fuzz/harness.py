@@ -5,10 +5,6 @@ from pathlib import Path
 import sys
 import time
 
-from fcn_seg_ros.navigation.obstacles import CloudLimits
-from fcn_seg_ros.navigation.pose import Pose
-from fcn_seg_ros.navigation.roles import RoleTable
-from fcn_seg_ros.ros.navigation import CameraPipeline, points_message, selection_message
 from fcn_seg_ros.ros.node import SegmentationNode
 from fcn_seg_ros.ros.outputs import OutputGroup
 from fcn_seg_ros.ros.pipeline import Pipeline
@@ -22,6 +18,8 @@ import torch
 
 REJECTIONS = {'size', 'step', 'encoding', 'truncated', 'compressed', 'too_large'}
 """What a message may be refused for; any other error is a bug."""
+PROBLEMS = {'nav:calibration', 'nav:depth', 'nav:transform'}
+"""What clouds and grid may be refused for, with the masks published all the same."""
 MEMORY_BOUND = 512 << 20
 """Bytes that the process may grow by, whatever comes; the messages here are small."""
 
@@ -35,28 +33,28 @@ class Harness:
 
     def __init__(self, folder, domain):
         torch.set_num_threads(1)
-        network = _write_tiny_network(folder)
+        network, roles = _write_tiny_network(folder)
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
         self.nodes, self._pipelines = {}, {}
-        self._spy = _Spy()
         for transport in ('raw', 'compressed'):
             node = SegmentationNode(context=self._context, parameter_overrides=[
                 Parameter(name, value=value) for name, value in {
-                    'network': network, 'models_dir': str(folder), 'device': 'cpu',
+                    'network': network, 'models_dir': str(folder), 'roles': roles, 'device': 'cpu',
                     'engine': 'torch', 'threads': 1, 'autostart': False,
+                    # A grid without odometry, since there is no TF here.
+                    'mount.height': 1.0, 'costmap.frame': 'base_footprint',
+                    'points.patience': 0.0,
                     'image_transport': transport}.items()])
             assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
             self.nodes[transport] = node
-            node._cameras[0].groups.append(self._spy)
+            for camera in node._topics.cameras:
+                camera.navigation._throttle = Throttle(_Silence())
             # Worked by hand, without its thread, so that each message has its outcome.
             self._pipelines[transport] = Pipeline(
-                node._cameras, node._settings, node._guard, Throttle(_Silence()),
-                keep_on=lambda: True, on_fault=_lost)
+                node._topics.cameras, node._settings, node._guard, node._navigation,
+                Throttle(_Silence()), keep_on=lambda: True, on_fault=_lost)
         OutputGroup.wanted = lambda group: set(group._publishers)
-        classes = node._guard.segmenter.classes
-        self._navigation = CameraPipeline(classes, RoleTable.from_classes(classes), CloudLimits())
-        self._pose = Pose.from_mount(height=1.0, pitch=0.1)
         self.outcomes = Counter()
         self.images = self.others = 0
         self._memory = None
@@ -77,15 +75,22 @@ class Harness:
         self.images += 1
         self.others += (info is not None) + (depth is not None)
         transport = 'compressed' if isinstance(message, CompressedImage) else 'raw'
-        camera, = self.nodes[transport]._cameras
-        statistics = camera.statistics
+        camera, = self.nodes[transport]._topics.cameras
+        statistics, navigation = camera.statistics, camera.navigation
         before = dict(statistics._totals)
-        camera.input._on_info(info) if info is not None else None
+        if info is not None:
+            camera.input._on_info(info)
+        if depth is not None:
+            depth.header.stamp = message.header.stamp
+            navigation.depth._on_depth(depth)
+        navigation.depth.expected = depth is not None
+        navigation.places_from = ''
         camera.input._on_image(message)
         assert self._pipelines[transport].work()
         new = {name: count - before.get(name, 0) for name, count in statistics._totals.items()
                if count != before.get(name, 0) and not name.startswith('note:')}
         assert new.pop('received') == 1
+        problems = {name: new.pop(name) for name in list(new) if name.startswith('nav:')}
         # Exactly one outcome, counted once.
         (outcome, count), = new.items()
         assert count == 1
@@ -94,24 +99,23 @@ class Harness:
             assert kind in REJECTIONS, f'{kind}: {statistics.last_error}'
             assert '\n' not in statistics.last_error
         self.outcomes[outcome] += 1
-        if outcome == 'done' and info is not None:
-            self._navigate(self._spy.frame, depth)
+        self._check_navigation(outcome, problems, navigation)
         self._check_memory()
         return outcome
 
-    def _navigate(self, frame, depth):
-        """Let the same frame, calibration and depth go through what makes clouds of them."""
-        clouds, problems = self._navigation.frame(
-            frame.result, frame.result.image_size, info=frame.info, depth=depth, pose=self._pose)
-        for kind, text in problems.items():
-            assert kind in ('calibration', 'depth', 'pose')
-            assert '\n' not in text
-            self.outcomes[f'{kind} rejected'] += 1
-        if clouds is not None:
-            self.outcomes['clouds'] += 1
-            points_message(clouds, frame.header)
-            for selection in (clouds.marked, clouds.cleared):
-                selection_message(clouds, selection, frame.header)
+    def _check_navigation(self, outcome, problems, navigation):
+        """Make sure that a mask has clouds, or that it is told why not."""
+        for name, count in problems.items():
+            assert outcome == 'done'
+            assert name in PROBLEMS
+            assert count == 1
+            self.outcomes[name] += 1
+        assert '\n' not in ''.join(navigation.problems.values())
+        if outcome == 'done':
+            made = bool(navigation.places_from)
+            assert made == ('nav:calibration' not in problems)
+            if made:
+                self.outcomes[f'clouds from {navigation.places_from}'] += 1
 
     def _check_memory(self):
         """Compare the resident memory with that after the first messages."""
@@ -132,24 +136,6 @@ class Harness:
         return '\n'.join(lines)
 
 
-class _Spy:
-    """An output group that keeps the frame."""
-
-    frame = None
-
-    def wanted(self):
-        return {'frame'}
-
-    def needs_confidence(self, wanted):
-        return True
-
-    def publish(self, frame, wanted):
-        self.frame = frame
-
-    def close(self):
-        pass
-
-
 class _Silence:
     """A logger for what is expected to go wrong."""
 
@@ -160,11 +146,14 @@ class _Silence:
 
 
 def _write_tiny_network(folder):
-    """Write the network of the node's tests; return its name."""
+    """Write the network of the node's tests and roles for it; return name and file."""
     sys.path.append(str(Path(__file__).parents[1] / 'node'))
     from networks import TINY, write_network
     write_network(folder, TINY, size=32)
-    return TINY
+    roles = folder / 'roles.yaml'
+    roles.write_text('ground: {role: ground, cost: 20}\nwall: {role: obstacle}\n'
+                     'thing: {role: obstacle}\nsky: {role: overhead}\n')
+    return TINY, str(roles)
 
 
 def _lost():

@@ -43,7 +43,10 @@ def test_no_message_disturbs_the_node(harness):
     outcomes = harness.outcomes
     print(harness.report())
     assert outcomes['done'] > EXAMPLES / 4, 'a fuzzer of headers only'
-    assert outcomes['clouds'] > 0
+    assert outcomes['clouds from depth'] > 0
+    assert outcomes['clouds from the ground plane'] > 0
+    assert outcomes['nav:calibration'] > 0
+    assert outcomes['nav:depth'] > 0
     rejected = {name for name in outcomes if name.startswith('error:')}
     assert len(rejected) >= 5, rejected
 

@@ -15,9 +15,9 @@ def test_the_parameter_file_holds_every_default():
     path = ROOT / 'config' / 'segmentation.yaml'
     text = path.read_text()
     values = yaml.safe_load(text)['/**']['ros__parameters']
-    values.update({f'diagnostics.{k}': v for k, v in values.pop('diagnostics').items()})
-    defaults = {spec.name: spec.default for spec in SPECS
-                if spec.name.partition('.')[0] in ('diagnostics', spec.name)}
+    for group in {spec.group for spec in SPECS} - {''}:
+        values.update({f'{group}.{k}': v for k, v in values.pop(group).items()})
+    defaults = {spec.name: spec.default for spec in SPECS}
     empty = {name for name, default in defaults.items() if default == []}
     assert values == {k: v for k, v in defaults.items() if k not in empty}
     for name in empty:

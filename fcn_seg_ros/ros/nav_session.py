@@ -1,0 +1,93 @@
+"""What clouds and grids are made with, for one network and one set of parameters."""
+
+from .navigation import CameraPipeline, GridPipeline
+from .transforms import check_stamp
+from ..navigation.costmap import GridSettings
+from ..navigation.obstacles import CloudLimits
+from ..navigation.pose import Pose
+from ..navigation.roles import load_overrides, RoleTable
+
+_OF_THE_NODE = ('roles', 'rectified', 'ground_frame', 'ground_z', 'mounts', 'points', 'costmap')
+"""What of the node's parameters a session depends on."""
+
+
+class NavigationSession:
+    """
+    The roles of the classes, what is kept of each camera, and the grid of all.
+
+    Whatever changes makes a new one, so that nothing of old parameters or of another
+    network's classes is left.
+
+    :param settings: the node's parameters, as of ``parameters.read``.
+    :param classes: the network's :class:`.ClassSet`.
+    :raises FcnSegError: for roles that make no sense, or not for this network.
+    :raises ValueError: for parameters that do not go together.
+    """
+
+    def __init__(self, settings, classes):
+        self.classes = classes
+        self._settings = settings
+        self._roles = RoleTable.from_classes(
+            classes, load_overrides(settings.roles) if settings.roles else None)
+        points, costmap = vars(settings.points), vars(settings.costmap)
+        self._limits = CloudLimits(**_fields(CloudLimits, points))
+        self.grid = GridPipeline(GridSettings(**_fields(GridSettings, costmap)),
+                                 costmap['frame'])
+        self._mounts = {camera: Pose.from_mount(**mount)
+                        for camera, mount in settings.mounts.items() if mount['height'] > 0.0}
+        self._cameras = {}
+
+    def camera(self, name):
+        """Return the :class:`.CameraPipeline` of a camera."""
+        if name not in self._cameras:
+            self._cameras[name] = CameraPipeline(
+                self.classes, self._roles, self._limits, self._settings.rectified)
+        return self._cameras[name]
+
+    def fits(self, settings, classes):
+        """Tell whether a session with other arguments would be the same."""
+        return classes is self.classes and all(
+            getattr(settings, name) == getattr(self._settings, name) for name in _OF_THE_NODE)
+
+    def needs_transforms(self, camera, outputs):
+        """Tell whether making some outputs of a camera takes TF."""
+        if not outputs:
+            return False
+        moves = self._settings.costmap.frame != self._settings.ground_frame
+        return camera not in self._mounts or (moves and 'costmap' in outputs)
+
+    def ground_pose(self, camera, header, transforms):
+        """
+        Return the :class:`.Pose` of an image's optical frame over the ground.
+
+        :param camera: the camera's name.
+        :param header: the image's.
+        :param transforms: :class:`.Transforms`.
+        :raises TransformError: when TF is asked and does not know.
+        """
+        mount = self._mounts.get(camera)
+        if mount is not None:
+            return mount
+        settings = self._settings
+        return transforms.pose(settings.ground_frame, header.frame_id,
+                               header.stamp).over_ground(settings.ground_z)
+
+    def grid_pose(self, ground_pose, header, transforms):
+        """
+        Return the :class:`.Pose` of an image's optical frame in the grid's frame.
+
+        :param ground_pose: as of :meth:`ground_pose`.
+        :raises TransformError: for a zero stamp, since cells age by it; when TF is asked and
+            does not know.
+        """
+        check_stamp(header.stamp)
+        settings = self._settings
+        if settings.costmap.frame == settings.ground_frame:
+            return ground_pose
+        robot = transforms.pose(settings.costmap.frame, settings.ground_frame, header.stamp)
+        return robot @ ground_pose.over_ground(-settings.ground_z)
+
+
+def _fields(kind, values):
+    """Return those values that a dataclass has a field for."""
+    return {name: values[name] for name in kind.__dataclass_fields__}

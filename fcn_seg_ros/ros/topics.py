@@ -1,0 +1,63 @@
+"""All that a configured node publishes and subscribes to, but for its diagnostics."""
+
+import threading
+
+from .camera import Camera
+from .label_info import LabelInfoOutput
+from .nav_outputs import CostmapOutput
+from .transforms import Transforms
+
+
+class Topics:
+    """
+    The cameras, and what they share.
+
+    :param node: the node.
+    :param settings: its parameters, as of ``parameters.read``.
+    :param throttle: :class:`.Throttle` for what goes wrong with single frames.
+    :param on_frame: called, without arguments, after a frame arrived.
+    :param on_change: called, without arguments, when :meth:`follow` should be.
+
+    :ivar cameras: the :class:`.Camera` objects.
+    :ivar label_info: :class:`.LabelInfoOutput`.
+    """
+
+    def __init__(self, node, settings, throttle, on_frame, on_change):
+        self._lock = threading.Lock()
+        self._transforms = Transforms(node)
+        self.cameras = []
+        self._shared = []
+        try:
+            self.label_info = LabelInfoOutput(node)
+            self._shared.append(self.label_info)
+            costmap = CostmapOutput(node, on_change)
+            self._shared.append(costmap)
+            for name in settings.cameras or ['']:
+                self.cameras.append(Camera(
+                    node, name, settings.image_transport, on_frame, on_change,
+                    transforms=self._transforms, costmap=costmap, throttle=throttle))
+        except BaseException:
+            self.close()
+            raise
+
+    def follow(self, active, navigation):
+        """
+        Subscribe to what the outputs that somebody wants are made of.
+
+        :param active: else to nothing.
+        :param navigation: the :class:`.NavigationSession` in use.
+        """
+        with self._lock:
+            for camera in self.cameras:
+                camera.follow(active)
+            self._transforms.follow(active and any(
+                navigation.needs_transforms(camera.name, camera.navigation.wanted())
+                for camera in self.cameras))
+
+    def close(self):
+        """Destroy all of it."""
+        with self._lock:
+            cameras, self.cameras = self.cameras, []
+            shared, self._shared = self._shared, []
+            for part in (*cameras, *shared, self._transforms):
+                part.close()
