@@ -9,6 +9,8 @@ import torch.nn.functional as F
 SHAPES = [  # classes, grid, mask
     (21, (8, 16), (720, 1280)),
     (11, (36, 64), (288, 512)),
+    (11, (72, 128), (720, 1280)),
+    (12, (90, 120), (719, 961)),
     (5, (10, 18), (321, 487)),
     (21, (12, 16), (7, 5)),
     (3, (1, 1), (9, 9)),
@@ -50,7 +52,7 @@ def test_equals_full_size_interpolation(implementation, classes, grid, size):
     assert ids.shape == confidence.shape == size
     assert torch.equal(ids[decided], expected[decided].to(torch.uint8))
     probability = full.softmax(dim=0).amax(dim=0) * 255
-    assert (confidence.float() - probability).abs().max() <= 0.51
+    assert (confidence.float() - probability).abs().max() <= 0.76  # of 255: rounded, tails cut
 
 
 def test_left_out_classes_are_out_of_the_softmax(implementation):
