@@ -34,7 +34,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint test-unit test-build test-node test-fuzz test-e2e soak fuzz \
-	clean distclean
+	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
 .NOTPARALLEL:
 
@@ -77,6 +77,10 @@ fuzz: venv  ## The same with 100,000 messages (an hour or so; not part of the te
 
 soak: venv  ## A node under load and faults (not part of the tests); SOAK_ARGS says how long
 	$(BIN)/python test/soak/soak.py $(SOAK_ARGS)
+
+docs: venv  ## Make HTML of the documentation and of the API, in build/docs
+	$(BIN)/sphinx-build -q -W --keep-going -c docs -b html . build/docs
+	@echo 'Look at build/docs/docs/index.html'
 
 clean:  ## Remove what was built
 	rm -rf build install log demo_output .pytest_cache .ruff_cache *.egg-info

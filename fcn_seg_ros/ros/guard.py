@@ -34,7 +34,7 @@ class Guard:
 
     :param segmenter: the loaded :class:`.Segmenter`.
     :param settings: what it was loaded with, as of ``parameters.read``.
-    :param load: load(settings, **changes) returns a new one, or raises.
+    :param load: ``load(settings, **changes)`` returns a new one, or raises.
     :param logger: the node's logger.
     :param on_step: called, without arguments, before every step that takes long.
     """

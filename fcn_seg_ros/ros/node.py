@@ -126,7 +126,7 @@ class SegmentationNode(Node):
             self._configuring = False
         self._settings, self._guard, self._navigation = settings, guard, navigation
         self._fault = ''
-        self._topics.label_info.publish(guard.segmenter.classes, settings.min_confidence)
+        self._topics.announce(guard.segmenter.classes, settings.min_confidence)
         self.get_logger().info(describe(guard.segmenter))
         return SUCCESS
 
@@ -236,7 +236,7 @@ class SegmentationNode(Node):
             self._change_signal.trigger()
         if (old.network, old.weights, old.min_confidence) != (
                 settings.network, settings.weights, settings.min_confidence):
-            self._topics.label_info.publish(classes, settings.min_confidence)
+            self._topics.announce(classes, settings.min_confidence)
         if (settings.network, settings.weights) != (old.network, old.weights):
             self.get_logger().info(f'switched to {describe(guard.segmenter)}')
             release_memory()

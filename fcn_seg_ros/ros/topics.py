@@ -4,6 +4,7 @@ import threading
 
 from .camera import Camera
 from .label_info import LabelInfoOutput
+from .legend import LegendOutput
 from .nav_outputs import CostmapOutput
 from .transforms import Transforms
 
@@ -19,7 +20,6 @@ class Topics:
     :param on_change: called, without arguments, when :meth:`follow` should be.
 
     :ivar cameras: the :class:`.Camera` objects.
-    :ivar label_info: :class:`.LabelInfoOutput`.
     """
 
     def __init__(self, node, settings, throttle, on_frame, on_change):
@@ -28,8 +28,10 @@ class Topics:
         self.cameras = []
         self._shared = []
         try:
-            self.label_info = LabelInfoOutput(node)
-            self._shared.append(self.label_info)
+            self._label_info = LabelInfoOutput(node)
+            self._shared.append(self._label_info)
+            self._legend = LegendOutput(node)
+            self._shared.append(self._legend)
             costmap = CostmapOutput(node, on_change)
             self._shared.append(costmap)
             for name in settings.cameras or ['']:
@@ -39,6 +41,11 @@ class Topics:
         except BaseException:
             self.close()
             raise
+
+    def announce(self, classes, min_confidence):
+        """Tell names and colours of a network's :class:`.ClassSet` to who wants to know."""
+        self._label_info.publish(classes, min_confidence)
+        self._legend.publish(classes)
 
     def follow(self, active, navigation):
         """

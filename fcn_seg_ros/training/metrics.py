@@ -128,7 +128,7 @@ class CalibrationError:
     """
     Expected calibration error (C. Guo et al., ICML 2017) over equal bins of confidence.
 
-    ECE = sum over bins of (pixels in bin / all pixels) x |accuracy - mean confidence|.
+    ECE = sum over bins of (pixels in bin / all pixels) x abs(accuracy - mean confidence).
 
     :param bins: number of bins of the range 0..1; bin i is (i / bins, (i + 1) / bins].
     """
