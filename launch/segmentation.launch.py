@@ -34,10 +34,23 @@ PARAMETERS = {
     'max_rate': (float, 'Frames a second and camera, 0 = every frame.', None),
     'cameras': (list, 'Names of several cameras, for example "[front, rear]".', None),
     'autostart': (bool, 'Configure and activate at start-up.', ('true', 'false')),
+    'roles': (str, 'File of what classes mean to this robot.', None),
+    'ground_frame': (str, 'Frame over whose origin the robot stands, z up.', None),
+    'ground_z': (float, 'Height of the ground in ground_frame, m.', None),
+    'mount.height': (float, 'Height of a fixed camera above the ground, m.', None),
+    'mount.x': (float, "Its place ahead of ground_frame's origin, m.", None),
+    'mount.y': (float, "Its place to the left of ground_frame's origin, m.", None),
+    'mount.roll': (float, 'Its roll, rad, positive leans right.', None),
+    'mount.pitch': (float, 'Its pitch, rad, positive looks down.', None),
+    'mount.yaw': (float, 'Its yaw, rad, positive looks left.', None),
+    'points.max_range': (float, 'Largest distance of points from the lens, m.', None),
+    'costmap.frame': (str, "The grid's frame.", None),
+    'costmap.unobserved': (int, 'Value of unobserved cells.', ('-1', '0')),
 }
 OTHERS = {
     'image': ('image', "The camera's image topic.", None),
     'camera_info': ('', 'Calibration topic; the one beside the image unless given.', None),
+    'depth': ('', "Topic of depth registered to the camera; 'depth' unless given.", None),
     'name': ('segmentation', 'Name of the node.', None),
     'namespace': ('', 'Namespace of the node.', None),
     'params_file': (str(share_dir() / 'config' / 'segmentation.yaml'), 'Parameters.', None),
@@ -72,9 +85,7 @@ def _start(context):
     values = {name: _value(name, given[name], kind)
               for name, (kind, _, _) in PARAMETERS.items() if given[name]}
     values['use_sim_time'] = given['use_sim_time'] == 'true'
-    names = [('image', given['image'])]
-    if given['camera_info']:
-        names.append(('camera_info', given['camera_info']))
+    names = [(name, given[name]) for name in ('image', 'camera_info', 'depth') if given[name]]
     node = LifecycleNode(
         package='fcn_seg_ros', executable='segmentation_node', name=given['name'],
         namespace=given['namespace'], output='screen', respawn=given['respawn'] == 'true',

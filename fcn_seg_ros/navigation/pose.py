@@ -79,6 +79,20 @@ class Pose:
         """Return the pose, in this one's parent, of a frame given in this frame."""
         return Pose(self.rotation @ child.rotation, self.apply(child.translation))
 
+    @property
+    def quaternion(self):
+        """Return the rotation as a unit quaternion, float64 array (x, y, z, w), w >= 0."""
+        m = self.rotation
+        # Bar-Itzhack, "New method for extracting the quaternion from a rotation matrix" (2000):
+        # the eigenvector of the largest eigenvalue, which no orientation makes ill-defined.
+        k = np.array([
+            [m[0, 0] - m[1, 1] - m[2, 2], m[1, 0] + m[0, 1], m[2, 0] + m[0, 2], m[2, 1] - m[1, 2]],
+            [m[1, 0] + m[0, 1], m[1, 1] - m[0, 0] - m[2, 2], m[2, 1] + m[1, 2], m[0, 2] - m[2, 0]],
+            [m[2, 0] + m[0, 2], m[2, 1] + m[1, 2], m[2, 2] - m[0, 0] - m[1, 1], m[1, 0] - m[0, 1]],
+            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], np.trace(m)]])
+        q = np.linalg.eigh(k)[1][:, -1]
+        return q if q[3] >= 0.0 else -q
+
     def inverse(self):
         """Return the pose of the parent in this frame."""
         return Pose(self.rotation.T, -self.rotation.T @ self.translation)

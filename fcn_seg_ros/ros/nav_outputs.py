@@ -158,6 +158,8 @@ class NavigationOutputs(OutputGroup):
     def _mind_jumps(self, frame):
         """Let TF forget when the stamps say that time was set back, as by a bag's new start."""
         stamp = seconds(frame.header.stamp)
+        if not stamp:  # tells no time
+            return
         if stamp < self._newest - frame.settings.costmap.time_jump:
             self._transforms.forget()
         self._newest = stamp

@@ -76,3 +76,14 @@ def test_range_error_is_that_of_the_geometry():
     # first order: (25 + 1) / 1 per radian
     assert range_error(5.0, 1.0, 1e-6) == pytest.approx(26e-6, rel=1e-4)
     assert range_error(5.0, 1.0, 0.2) == math.inf
+
+
+@pytest.mark.parametrize('angles', [
+    {}, {'pitch': 0.3, 'yaw': -2.0, 'roll': 0.1}, {'roll': math.pi / 2}, {'yaw': math.pi},
+    {'pitch': math.pi / 2}, {'roll': math.pi}])
+def test_the_quaternion_is_that_of_the_rotation(angles):
+    pose = Pose.from_mount(height=1.0, **angles)
+    q = pose.quaternion
+    assert np.linalg.norm(q) == pytest.approx(1.0)
+    assert q[3] >= 0.0
+    assert Pose.from_quaternion((0.0, 0.0, 1.0), q).same_as(pose)

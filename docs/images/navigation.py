@@ -1,0 +1,119 @@
+"""
+Draw docs/images/navigation.png: a street, its cloud from above, its grid.
+
+    python docs/images/navigation.py
+
+The camera is not known: field of view and mount are plausible for a telephone held by a
+person who stands there.  The horizon says how it is tilted.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+from fcn_seg_ros import Segmenter
+from fcn_seg_ros.calibration import Calibration
+from fcn_seg_ros.navigation.camera import CameraModel
+from fcn_seg_ros.navigation.costmap import EvidenceGrid, GridSettings, OBSTACLE
+from fcn_seg_ros.navigation.frame import CameraNavigation
+from fcn_seg_ros.navigation.obstacles import CloudLimits
+from fcn_seg_ros.navigation.points import rgb_table
+from fcn_seg_ros.navigation.pose import Pose
+from fcn_seg_ros.navigation.roles import RoleTable
+from fcn_seg_ros.visualize import draw_label, draw_legend, legend_entries, side_by_side
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+FIELD_OF_VIEW, HEIGHT, PITCH = 65.0, 1.6, -0.105
+"""Degrees, m, rad."""
+EXTENT, CELL, PIXELS = 16.0, 0.1, 480
+"""The ground that is shown: m, m, pixels of the picture."""
+RING = 4.0
+"""m between circles around the camera."""
+
+
+def main():
+    """Draw the picture."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument('--network', default='fcn-resnet18-street')
+    parser.add_argument('--output', type=Path, default=Path(__file__).with_suffix('.png'))
+    args = parser.parse_args()
+    image = cv2.cvtColor(cv2.imread(str(ROOT / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
+    result = Segmenter(args.network, device='cpu')(image)
+    pose = Pose.from_mount(height=HEIGHT, pitch=PITCH)
+    frame = place(result, image.shape[:2], pose)
+    overlay = cv2.resize(result.overlay(0.5), None, fx=PIXELS / image.shape[0],
+                         fy=PIXELS / image.shape[0], interpolation=cv2.INTER_AREA)
+    pictures = side_by_side(
+        [overlay, cloud_from_above(frame, pose), grid_from_above(frame, pose)],
+        ['overlay', f'cloud from above ({RING:g} m rings)',
+         'grid (black: obstacle; the darker the dearer; grey: not seen)'])
+    histogram = np.bincount(result.class_mask.reshape(-1), minlength=256)
+    legend = draw_legend(legend_entries(result.classes, histogram), pictures.shape[1],
+                         text_height=12)
+    # Few colours: a palette makes the file a third as large, and nobody sees it.
+    cv2.imwrite(str(args.output), cv2.cvtColor(np.vstack((pictures, legend)),
+                                               cv2.COLOR_RGB2BGR),
+                [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def place(result, size, pose):
+    """Return the :class:`NavigationFrame` of a segmented picture of size (height, width)."""
+    calibration = Calibration.from_field_of_view(size[1], size[0], FIELD_OF_VIEW)
+    model = CameraModel.from_calibration(**{
+        name: getattr(calibration, name)
+        for name in ('width', 'height', 'k', 'd', 'p', 'distortion_model')})
+    navigation = CameraNavigation(RoleTable.from_classes(result.classes),
+                                  rgb_table(result.classes.colors),
+                                  CloudLimits(max_range=1.2 * EXTENT))
+    return navigation.frame(model, result.class_mask, result.confidence, size, pose=pose)
+
+
+def cloud_from_above(frame, pose):
+    """Draw the organised cloud, obstacles as larger dots."""
+    picture = np.full((PIXELS, PIXELS, 3), 255, np.uint8)
+    cloud = frame.points()
+    cloud = cloud[np.isfinite(cloud['z'])]
+    obstacle = frame.roles.obstacle[cloud['class_id']]
+    for some, radius in ((~obstacle, 1), (obstacle, 3)):
+        points = cloud[some]
+        places = pose.apply(np.stack([points[axis] for axis in 'xyz'], axis=1))
+        colors = points['rgb'].view('<u4')
+        for (column, row), color in zip(pixels_of(places), colors):
+            cv2.circle(picture, (int(column), int(row)), radius,
+                       (int(color >> 16 & 255), int(color >> 8 & 255), int(color & 255)), -1)
+    return with_rings(picture)
+
+
+def grid_from_above(frame, pose):
+    """Draw the grid after this one frame."""
+    grid = EvidenceGrid(GridSettings(width=EXTENT, height=EXTENT, resolution=CELL))
+    grid.center_on(EXTENT / 2, 0.0)
+    grid.add(frame.observe(grid, pose), 0.0)
+    values = grid.data()[::-1, ::-1].T.astype(np.int16)  # x is up, y to the left
+    picture = np.repeat((255 - 1.6 * values)[..., None], 3, axis=2)
+    picture[values == OBSTACLE] = 0
+    picture[values < 0] = (190, 190, 180)
+    picture = cv2.resize(picture.astype(np.uint8), (PIXELS, PIXELS),
+                         interpolation=cv2.INTER_NEAREST)
+    return with_rings(picture)
+
+
+def pixels_of(places):
+    """Return the pixels, int N x 2, of places on the ground; ahead is up, the camera below."""
+    scale = PIXELS / EXTENT
+    return np.stack([PIXELS / 2 - places[:, 1] * scale, PIXELS - places[:, 0] * scale],
+                    axis=1).round().astype(int)
+
+
+def with_rings(picture):
+    """Draw circles around the camera, and their distances."""
+    for distance in np.arange(RING, EXTENT, RING):
+        radius = round(distance * PIXELS / EXTENT)
+        cv2.circle(picture, (PIXELS // 2, PIXELS), radius, (120, 120, 120), 1, cv2.LINE_AA)
+        draw_label(picture, f'{distance:g} m', 9, PIXELS // 2 - 14, PIXELS - radius - 9)
+    return picture
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,61 @@
+"""
+Clouds and a grid for Nav2 from one camera.
+
+    ros2 launch fcn_seg_ros navigation.launch.py image:=/camera/image_raw depth:=/camera/depth
+    ros2 launch fcn_seg_ros navigation.launch.py image:=/camera/image_raw \
+        mount.height:=0.6 mount.pitch:=0.2 camera_frame:=camera_optical_frame
+
+Takes the arguments of segmentation.launch.py, too.  Masks, and with them the clouds, are
+400x225 unless ``mask_size`` says otherwise.  With ``camera_frame`` the place that ``mount.*``
+gives becomes a static transform, which Nav2 needs for clouds in the camera's frame.
+"""
+
+from pathlib import Path
+
+from fcn_seg_ros.errors import CalibrationError
+from fcn_seg_ros.navigation.pose import Pose
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import Node
+
+DEFAULTS = {'mask_size': '400x225', 'ground_frame': 'base_footprint'}
+"""What segmentation.launch.py leaves to the parameter file."""
+MOUNT = ('height', 'x', 'y', 'roll', 'pitch', 'yaw')
+
+
+def generate_launch_description():
+    """Return the arguments and what they start."""
+    segmentation = IncludeLaunchDescription(PythonLaunchDescriptionSource(
+        str(Path(__file__).with_name('segmentation.launch.py'))))
+    return LaunchDescription([
+        DeclareLaunchArgument('camera_frame', default_value='', description=(
+            "The images' frame_id, to publish its static transform from ground_frame as mount.* "
+            'says. Empty: somebody else does.')),
+        OpaqueFunction(function=_set_defaults), segmentation,
+        OpaqueFunction(function=_publish_mount)])
+
+
+def _set_defaults(context):
+    for name, value in DEFAULTS.items():
+        context.launch_configurations.setdefault(name, value)
+
+
+def _publish_mount(context):
+    """Return the publisher of the camera's transform, if it is asked for."""
+    given = context.launch_configurations
+    if not given['camera_frame']:
+        return []
+    try:
+        pose = Pose.from_mount(**{name: float(given[f'mount.{name}'] or 0) for name in MOUNT})
+    except (CalibrationError, ValueError) as error:
+        raise RuntimeError(f'argument camera_frame needs the mount.* of the camera: {error}') \
+            from None
+    x, y, z = pose.over_ground(-float(given['ground_z'] or 0)).translation
+    values = dict(zip(('x', 'y', 'z', 'qx', 'qy', 'qz', 'qw'), (x, y, z, *pose.quaternion)))
+    return [Node(
+        package='tf2_ros', executable='static_transform_publisher', output='screen',
+        arguments=[*(word for name, value in values.items()
+                     for word in (f'--{name}', f'{value:.9f}')),
+                   '--frame-id', given['ground_frame'], '--child-frame-id',
+                   given['camera_frame']])]
