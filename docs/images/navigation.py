@@ -3,6 +3,8 @@ Draw docs/images/navigation.png: a street, its cloud from above, its grid.
 
     python docs/images/navigation.py
 
+Run it again when the bundled network changes; ``--network`` tries another one.
+
 The camera is not known: field of view and mount are plausible for a telephone held by a
 person who stands there.  The horizon says how it is tilted.
 """
@@ -19,9 +21,10 @@ from fcn_seg_ros.navigation.frame import CameraNavigation
 from fcn_seg_ros.navigation.obstacles import CloudLimits
 from fcn_seg_ros.navigation.points import rgb_table
 from fcn_seg_ros.navigation.pose import Pose
-from fcn_seg_ros.navigation.roles import RoleTable
+from fcn_seg_ros.navigation.roles import MAX_COST, RoleTable
 from fcn_seg_ros.visualize import draw_label, draw_legend, legend_entries, side_by_side
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELD_OF_VIEW, HEIGHT, PITCH = 65.0, 1.6, -0.105
@@ -30,6 +33,9 @@ EXTENT, CELL, PIXELS = 16.0, 0.1, 480
 """The ground that is shown: m, m, pixels of the picture."""
 RING = 4.0
 """m between circles around the camera."""
+GAP = 8
+FREE, DEAR, LETHAL, UNSEEN = (170, 220, 170), (250, 190, 60), (0, 0, 0), (205, 205, 205)
+"""Colours of the grid: costs 0 and 98, with mixtures between them; obstacles; nothing known."""
 
 
 def main():
@@ -46,15 +52,17 @@ def main():
                          fy=PIXELS / image.shape[0], interpolation=cv2.INTER_AREA)
     pictures = side_by_side(
         [overlay, cloud_from_above(frame, pose), grid_from_above(frame, pose)],
-        ['overlay', f'cloud from above ({RING:g} m rings)',
-         'grid (black: obstacle; the darker the dearer; grey: not seen)'])
+        ['classes', '~/points from above', '~/costmap after this frame'], gap=GAP)
     histogram = np.bincount(result.class_mask.reshape(-1), minlength=256)
-    legend = draw_legend(legend_entries(result.classes, histogram), pictures.shape[1],
-                         text_height=12)
-    # Few colours: a palette makes the file a third as large, and nobody sees it.
-    cv2.imwrite(str(args.output), cv2.cvtColor(np.vstack((pictures, legend)),
-                                               cv2.COLOR_RGB2BGR),
-                [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    entries = legend_entries(result.classes, histogram)
+    classes = [(label, color, None) for label, color, share in entries if share > 1e-3]
+    legends = side_by_side([
+        draw_legend(classes, pictures.shape[1] - PIXELS - GAP, text_height=13),
+        draw_legend(grid_legend(result.classes, frame.roles), PIXELS, text_height=13)], gap=GAP)
+    # A palette makes the file a third as large; the most frequent colours stay as they are.
+    Image.fromarray(np.vstack((pictures, legends))).quantize(
+        256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
+            args.output, optimize=True)
 
 
 def place(result, size, pose):
@@ -90,13 +98,26 @@ def grid_from_above(frame, pose):
     grid = EvidenceGrid(GridSettings(width=EXTENT, height=EXTENT, resolution=CELL))
     grid.center_on(EXTENT / 2, 0.0)
     grid.add(frame.observe(grid, pose), 0.0)
-    values = grid.data()[::-1, ::-1].T.astype(np.int16)  # x is up, y to the left
-    picture = np.repeat((255 - 1.6 * values)[..., None], 3, axis=2)
-    picture[values == OBSTACLE] = 0
-    picture[values < 0] = (190, 190, 180)
-    picture = cv2.resize(picture.astype(np.uint8), (PIXELS, PIXELS),
-                         interpolation=cv2.INTER_NEAREST)
+    values = grid.data()[::-1, ::-1].T  # x is up, y to the left
+    picture = cost_colors(np.clip(values, 0, MAX_COST))
+    picture[values == OBSTACLE] = LETHAL
+    picture[values < 0] = UNSEEN
+    picture = cv2.resize(picture, (PIXELS, PIXELS), interpolation=cv2.INTER_NEAREST)
     return with_rings(picture)
+
+
+def cost_colors(costs):
+    """Return the colours, uint8 ... x 3, of costs."""
+    share = np.asarray(costs, np.float32)[..., None] / MAX_COST
+    return np.rint(np.array(FREE) * (1 - share) + np.array(DEAR) * share).astype(np.uint8)
+
+
+def grid_legend(classes, roles):
+    """Return the legend's entries of the grid: costs of the ground, obstacles, unseen cells."""
+    ground = [(f'{label}: {roles.cost[index]:g}',
+               tuple(cost_colors(roles.cost[index]).reshape(3).tolist()), None)
+              for index, label in enumerate(classes.labels) if roles.ground[index]]
+    return [*ground, ('obstacle: 100', LETHAL, None), ('not seen: -1', UNSEEN, None)]
 
 
 def pixels_of(places):
@@ -107,10 +128,15 @@ def pixels_of(places):
 
 
 def with_rings(picture):
-    """Draw circles around the camera, and their distances."""
+    """Draw circles around the camera with their distances, and the edges of its view."""
+    camera = PIXELS // 2, PIXELS
+    for side in (-1, 1):
+        angle = np.radians(side * FIELD_OF_VIEW / 2)
+        end = camera + 2 * PIXELS * np.array([np.sin(angle), -np.cos(angle)])
+        cv2.line(picture, camera, end.round().astype(int), (120, 120, 120), 1, cv2.LINE_AA)
     for distance in np.arange(RING, EXTENT, RING):
         radius = round(distance * PIXELS / EXTENT)
-        cv2.circle(picture, (PIXELS // 2, PIXELS), radius, (120, 120, 120), 1, cv2.LINE_AA)
+        cv2.circle(picture, camera, radius, (120, 120, 120), 1, cv2.LINE_AA)
         draw_label(picture, f'{distance:g} m', 9, PIXELS // 2 - 14, PIXELS - radius - 9)
     return picture
 
