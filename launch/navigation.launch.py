@@ -19,8 +19,13 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Opaq
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
-DEFAULTS = {'mask_size': '400x225', 'ground_frame': 'base_footprint'}
-"""What segmentation.launch.py leaves to the parameter file."""
+ARGUMENTS = {
+    'mask_size': ('400x225', "Size of masks and clouds: 'input', 'network' or WxH."),
+    'ground_frame': ('base_footprint', 'Frame over whose origin the robot stands, z up.'),
+    'camera_frame': ('', (
+        "The images' frame_id, to publish its static transform from ground_frame as mount.* "
+        'says. Empty: somebody else does.')),
+}
 MOUNT = ('height', 'x', 'y', 'roll', 'pitch', 'yaw')
 
 
@@ -29,16 +34,10 @@ def generate_launch_description():
     segmentation = IncludeLaunchDescription(PythonLaunchDescriptionSource(
         str(Path(__file__).with_name('segmentation.launch.py'))))
     return LaunchDescription([
-        DeclareLaunchArgument('camera_frame', default_value='', description=(
-            "The images' frame_id, to publish its static transform from ground_frame as mount.* "
-            'says. Empty: somebody else does.')),
-        OpaqueFunction(function=_set_defaults), segmentation,
-        OpaqueFunction(function=_publish_mount)])
-
-
-def _set_defaults(context):
-    for name, value in DEFAULTS.items():
-        context.launch_configurations.setdefault(name, value)
+        # Before those of segmentation.launch.py, which would leave them to the parameter file.
+        *(DeclareLaunchArgument(name, default_value=default, description=description)
+          for name, (default, description) in ARGUMENTS.items()),
+        segmentation, OpaqueFunction(function=_publish_mount)])
 
 
 def _publish_mount(context):
