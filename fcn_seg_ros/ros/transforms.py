@@ -82,8 +82,9 @@ class Transforms:
 
     def forget(self):
         """Forget what moves: time was set back, and TF takes the new for the older."""
-        if self._buffer is not None:
-            self._buffer.clear()
+        buffer = self._buffer  # another thread may close
+        if buffer is not None:
+            buffer.clear()
 
     def close(self):
         """Listen no more."""

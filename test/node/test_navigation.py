@@ -6,6 +6,7 @@ with where things really are.  Pixels within 3 of a class border are left out.
 """
 
 import math
+import time
 
 import cv2
 from graph import image_message, new_header
@@ -221,6 +222,40 @@ def test_depth_that_does_not_fit_gives_way_to_the_ground(robot, view, make, word
     values = robot.values()
     assert word in values['last problem: depth']
     assert values['places from'] == 'the ground plane'
+
+
+def test_late_depth_is_waited_for_and_holds_no_mask_back(robot, view):
+    assert robot.request(points__patience=1.0) == (True, '')
+    try:
+        def comes_in_time():
+            """Send depth once the mask is there; tell whether the points are made of it."""
+            header = new_header()
+            robot.send(image_message(view.rgb, header=header), calibration(CAMERA))
+            robot.graph.wait_until(lambda: header.stamp in robot.arrived('class_mask'), 'a mask')
+            assert header.stamp not in robot.arrived('points')
+            robot.depth.publish(depth_message(view.depth, header))
+            robot.graph.wait_until(lambda: header.stamp in robot.arrived('points'), 'points')
+            z = read_cloud(robot.received('points')[-1])['z']
+            return np.array_equal(z[~GROUND[view.class_mask]],
+                                  view.depth[~GROUND[view.class_mask]], equal_nan=True)
+
+        robot.graph.wait_until(comes_in_time, 'points of late depth')
+    finally:
+        assert robot.request(points__patience=0.1) == (True, '')
+
+
+def test_no_frame_waits_for_the_depth_of_another(robot, view):
+    assert robot.request(points__patience=1.0) == (True, '')
+    try:
+        began = time.monotonic()
+        for _ in range(12):
+            header = new_header()
+            robot.send(image_message(view.rgb, header=header), calibration(CAMERA))
+            robot.graph.wait_until(lambda stamp=header.stamp: stamp in robot.arrived('class_mask'),
+                                   'a mask')
+        assert time.monotonic() - began < 10.0
+    finally:
+        assert robot.request(points__patience=0.1) == (True, '')
 
 
 def test_what_is_wrong_with_a_calibration_harms_nothing_else(robot, view):
