@@ -10,6 +10,9 @@ from ..errors import CalibrationError
 BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """REP-103: the optical frame's z, -x, -y are the body frame's x, y, z."""
 
+FARTHEST = 1e9
+"""Largest coordinate of a place, m: beyond, cells could not be counted."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pose:
@@ -33,16 +36,16 @@ class Pose:
         """
         Return the pose of a translation (x, y, z) and a quaternion (x, y, z, w).
 
-        :raises CalibrationError: when a number is not finite or the quaternion is further
-            than 1 % from unit length.
+        :raises CalibrationError: when a number is not finite, a place further away than
+            :data:`FARTHEST`, or the quaternion further than 1 % from unit length.
         """
         translation = np.asarray(translation, np.float64)
         q = np.asarray(quaternion, np.float64)
         norm = np.linalg.norm(q)
-        if not (np.isfinite(translation).all() and abs(norm - 1.0) <= 0.01):
+        if not ((np.abs(translation) <= FARTHEST).all() and abs(norm - 1.0) <= 0.01):
             raise CalibrationError(
                 f'the transform ({_list(translation)}; {_list(q)}) is not one: its numbers '
-                'have to be finite and the quaternion of length 1')
+                f'have to be finite, at most {FARTHEST:g} m, and the quaternion of length 1')
         x, y, z, w = q / norm
         return cls(np.array([
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],

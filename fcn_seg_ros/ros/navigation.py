@@ -1,6 +1,7 @@
 """Clouds and grids as ROS messages, and what the node keeps to make them."""
 
 from array import array
+import math
 
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
@@ -84,7 +85,7 @@ class CameraPipeline:
         :param pose: :class:`.Pose` of the optical frame in the ground frame, or None.
         :returns: (frame or None, problems), problems as {kind: message} with the kinds
             'calibration', 'depth' and 'pose'.  Depth that cannot be used is left out: with a
-            pose there is a frame all the same.
+            pose there is a frame all the same.  So there is where no ground is in view.
         """
         problems = {}
         try:
@@ -98,10 +99,13 @@ class CameraPipeline:
             except FcnSegError as error:
                 problems['depth'] = str(error)
         try:
-            return self._frame(model, result, image_size, None, pose), problems
+            frame = self._frame(model, result, image_size, None, pose)
         except CalibrationError as error:
             problems['pose'] = str(error)
             return None, problems
+        if not np.isfinite(frame.geometry.depth).any():
+            problems['pose'] = _sees_no_ground(pose)
+        return frame, problems
 
     def _frame(self, model, result, image_size, depth, pose):
         return self._navigation.frame(model, result.class_mask, result.confidence, image_size,
@@ -169,6 +173,13 @@ class GridPipeline:
 def robot_in_grid(grid_pose, ground_pose):
     """Return (x, y) of the ground frame in the grid's frame, from the camera's pose in both."""
     return tuple((grid_pose @ ground_pose.inverse()).translation[:2].tolist())
+
+
+def _sees_no_ground(pose):
+    down = math.degrees(math.asin(np.clip(-pose.rotation[2, 2], -1.0, 1.0)))
+    return (f'no ground is in view: as the pose says, the lens is {pose.translation[2]:.2f} m '
+            f'above it and looks {down:.0f} degrees down. Should that be wrong, mend the mount or '
+            "the transform; the image's frame has to be an optical one, z ahead")
 
 
 def _numbers(info):

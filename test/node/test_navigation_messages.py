@@ -141,6 +141,18 @@ def test_what_is_missing_or_wrong_is_reported_and_nothing_is_made_up(changes, ki
     assert word in problems[kind]
 
 
+@pytest.mark.parametrize(('pose', 'words'), [
+    (Pose.from_mount(height=1.0, pitch=-1.0), '1.00 m above it and looks -57 degrees down'),
+    (POSE.over_ground(3.0), '-2.00 m above it and looks 17 degrees down'),
+    # a body's frame, x ahead, that is taken for an optical one
+    (Pose.from_quaternion((0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 1.0)), 'has to be an optical one')])
+def test_a_camera_that_sees_no_ground_says_so(pose, words):
+    made, problems = frame(pose=pose)
+    assert list(problems) == ['pose']
+    assert words in problems['pose']
+    assert np.isnan(read(points_message(made, HEADER))['z']).all()
+
+
 @pytest.mark.parametrize('depth', [
     depth_image(np.ones((100, 160), np.float32)), Image(encoding='8UC1', height=1, width=1),
     Image(encoding='16UC1', height=120, width=160, step=320)])

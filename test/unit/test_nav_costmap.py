@@ -4,6 +4,7 @@ from dataclasses import replace
 import math
 
 from fcn_seg_ros.navigation.costmap import EvidenceGrid, GridSettings, Observation
+from fcn_seg_ros.navigation.pose import FARTHEST
 import numpy as np
 import pytest
 
@@ -53,6 +54,15 @@ def test_the_first_row_is_the_lowest_y():
     result = grid()
     result.add(seen([(-0.9, 0.4, 7, 1.0)]), 0.0)
     assert result.data()[3, 0] == 7
+
+
+def test_a_grid_works_as_far_away_as_poses_may_be():
+    result = EvidenceGrid(replace(SETTINGS, resolution=0.001, width=0.1, height=0.1))
+    result.center_on(FARTHEST, -FARTHEST)
+    here, one = np.array([[FARTHEST + 0.01, 0.01 - FARTHEST]]), np.ones(1, np.float32)
+    result.add(Observation(here, 7 * one, one, np.empty((0, 2)), one[:0]), 0.0)
+    assert (result.data() == 7).sum() == 1
+    assert np.abs(result.unhit_centers(here) - here).max() < 0.1
 
 
 def test_costs_in_a_cell_are_averaged_by_confidence():

@@ -54,7 +54,8 @@ def test_points_keep_single_precision():
 
 @pytest.mark.parametrize(('translation', 'quaternion'), [
     ((0, 0, 0), (0, 0, 0, 0)), ((0, 0, 0), (0, 0, 0, 1.2)), ((0, 0, float('nan')), (0, 0, 0, 1)),
-    ((0, 0, 0), (float('nan'), 0, 0, 1))])
+    ((0, 0, 0), (float('nan'), 0, 0, 1)), ((0, float('-inf'), 0), (0, 0, 0, 1)),
+    ((0, 1e10, 0), (0, 0, 0, 1))])
 def test_what_is_no_transform_is_refused(translation, quaternion):
     with pytest.raises(CalibrationError, match='transform'):
         Pose.from_quaternion(translation, quaternion)
