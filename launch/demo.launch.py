@@ -50,7 +50,7 @@ def _check(context):
     if _is_bag(given):
         for name in ('rate', 'size', 'hfov', 'calibration'):
             if given[name]:
-                raise RuntimeError(f"argument {name}: does not apply to the bag "
+                raise RuntimeError(f'argument {name}: does not apply to the bag '
                                    f"'{given['source']}'")
         given.setdefault('use_sim_time', 'true')
         if 'image' not in given and not given.get('cameras'):

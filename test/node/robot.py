@@ -6,8 +6,8 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from graph import DEADLINE, image_message, new_header, to_array
 import numpy as np
-from rclpy.parameter import Parameter
 from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image, PointField
 
 READERS = {PointField.FLOAT32: '<f4', PointField.UINT8: 'u1'}

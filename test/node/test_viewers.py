@@ -10,8 +10,8 @@ from networks import OTHER, TINY
 import pytest
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from rclpy.qos import (DurabilityPolicy, HistoryPolicy, qos_check_compatible, QoSCompatibility,
-                       QoSProfile, ReliabilityPolicy)
+from rclpy.qos import (DurabilityPolicy, HistoryPolicy, LivelinessPolicy, qos_check_compatible,
+                       QoSCompatibility, QoSProfile, ReliabilityPolicy)
 from sensor_msgs.msg import Image
 import yaml
 
@@ -41,6 +41,7 @@ def quality(topic):
     """Return the QoS that a display of RViz asks for."""
     return QoSProfile(
         depth=topic['Depth'], history=HistoryPolicy.KEEP_LAST,
+        liveliness=LivelinessPolicy.AUTOMATIC,  # the default, by its name: it is compared
         reliability=ReliabilityPolicy[topic['Reliability Policy'].upper().replace(' ', '_')],
         durability=DurabilityPolicy[topic['Durability Policy'].upper().replace(' ', '_')])
 
