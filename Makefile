@@ -50,12 +50,13 @@ demo: venv  ## Show the node at work on a video; leaves a picture in demo_output
 
 test: lint test-unit test-build test-node test-fuzz test-e2e  ## Run the linters and all tests below
 
-lint: venv  ## Run the linters of ROS 2, Ruff and ShellCheck
+lint: venv  ## Run the linters of ROS 2, Ruff, ShellCheck and Hadolint
 	$(BIN)/ruff check .
 	$(call quietly,$(BIN)/ament_flake8 $(PYTHON_SOURCES))
 	$(call quietly,$(BIN)/ament_pep257 $(PYTHON_SOURCES))
 	$(call quietly,$(BIN)/ament_lint_cmake CMakeLists.txt cmake)
-	$(BIN)/shellcheck tools/*.sh .ci/run
+	$(BIN)/shellcheck tools/*.sh docker/*.sh .ci/run
+	$(BIN)/hadolint docker/Dockerfile.*
 
 test-unit: venv  ## Test the core, without ROS
 	$(PYTEST) $(PYTEST_ARGS) test/unit
