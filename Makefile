@@ -48,7 +48,7 @@ venv:  ## Make the virtual environment and install the package and all it needs 
 demo: venv  ## Show the node at work on a video; leaves a picture in demo_output/
 	$(BIN)/python demo/demo.py
 
-test: lint test-unit test-build test-node test-fuzz test-e2e  ## Run the linters and all tests below
+test: lint docs test-unit test-build test-node test-fuzz test-e2e  ## Run the linters, make the pages, run all tests below
 
 lint: venv  ## Run the linters of ROS 2, Ruff, ShellCheck and Hadolint
 	$(BIN)/ruff check .
