@@ -14,7 +14,7 @@ import yaml
 
 NAME = 'synthetic'
 WIDTH, HEIGHT = 320, 240
-VIEWS, STEPS, BATCH = 16, 120, 6
+VIEWS, STEPS, BATCH = 40, 360, 8
 RATE = 3e-3
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
