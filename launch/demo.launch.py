@@ -18,7 +18,8 @@ from fcn_seg_ros.offline.sources import kind_of
 from fcn_seg_ros.paths import share_dir
 from launch import LaunchDescription
 from launch.actions import (DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription,
-                            LogInfo, OpaqueFunction, Shutdown)
+                            LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown)
+from launch.event_handlers import OnProcessExit
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 import yaml
@@ -41,7 +42,9 @@ def generate_launch_description():
         str(Path(__file__).with_name('segmentation.launch.py'))))
     # In this order, all arguments have been checked before the first process starts.
     return LaunchDescription([
-        *arguments, OpaqueFunction(function=_check), node, OpaqueFunction(function=_play)])
+        *arguments, OpaqueFunction(function=_check),
+        RegisterEventHandler(OnProcessExit(on_exit=_end)),
+        node, OpaqueFunction(function=_play)])
 
 
 def _check(context):
@@ -70,14 +73,13 @@ def _play(context):
         # The recorded TF tree, for RViz, comes with the images.
         players = [ExecuteProcess(
             cmd=['ros2', 'bag', 'play', given['source'], '--loop', '--clock'],
-            output='screen', on_exit=_end)]
+            output='screen')]
     else:
         names = yaml.safe_load(given['cameras'] or '[]')
         topics = {name: f'{name}/image' for name in names} or {'camera': given['image']}
         players = [Node(
             package='fcn_seg_ros', executable='fcn-seg', name=f'{name}_source',
             namespace=given['namespace'], output='screen',
-            on_exit=_end,
             arguments=[*_camera_arguments(given), '--topic', topic,
                        '--frame-id', f'{name}_optical_frame', '--transport', 'both'],
         ) for name, topic in topics.items()]
@@ -87,8 +89,11 @@ def _play(context):
 
 
 def _end(event, context):
-    """End all when the camera ends; not again, when it ends because all do."""
-    return [] if context.is_shutdown else [Shutdown(reason=f'{event.process_name} has ended')]
+    """End all when a part of it ends; not again, when that ends because all do."""
+    respawns = context.launch_configurations['respawn'] == 'true'
+    if context.is_shutdown or (respawns and event.process_name.startswith('segmentation_node')):
+        return []
+    return [Shutdown(reason=f'{event.process_name} has ended')]
 
 
 def _is_bag(given):

@@ -72,3 +72,26 @@ def test_overlays_come_and_all_end_cleanly(file, prefix, models_dir, tmp_path):
         stderr=subprocess.STDOUT)
     domain.release()
     assert done.returncode == 0, done.stdout[-6000:]
+
+
+def test_the_demo_ends_when_its_node_cannot_start(tmp_path):
+    """A camera that plays on for nobody would hide the line that says why."""
+    code = """
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import AnyLaunchDescriptionSource
+from fcn_seg_ros.paths import share_dir
+service = LaunchService()
+service.include_launch_description(LaunchDescription([IncludeLaunchDescription(
+    AnyLaunchDescriptionSource(str(share_dir() / 'launch' / 'demo.launch.py')),
+    launch_arguments={'network': 'nonsense'}.items())]))
+service.run()
+"""
+    domain = Domain()
+    environment = dict(os.environ, ROS_DOMAIN_ID=str(domain.number),
+                       ROS_LOG_DIR=str(tmp_path / 'log'))
+    done = subprocess.run([sys.executable, '-c', code], env=environment, cwd=tmp_path, timeout=120,
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    domain.release()
+    assert "unknown network 'nonsense'" in done.stdout
+    assert 'process has finished cleanly' in done.stdout, done.stdout
