@@ -7,6 +7,7 @@ machine and many on a busy one.
 
 from array import array
 import fcntl
+import math
 import os
 from pathlib import Path
 import random
@@ -28,6 +29,8 @@ from std_msgs.msg import Header
 
 DEADLINE = 60.0
 """Seconds after which a condition counts as never coming true."""
+ASK_AGAIN = 20.0
+"""Seconds after which the answer of a service counts as lost; loading a network takes less."""
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
 
@@ -276,14 +279,27 @@ class Graph:
                         f'{count} subscribers of {publisher.topic_name}', deadline)
 
     def call(self, service_type, name, request, deadline=DEADLINE):
-        """Call a service and return its response."""
+        """
+        Call a service and return its response.
+
+        Asks again now and then: rmw_fastrtps drops the answer to a client that the server has
+        not discovered within 0.1 s, which a busy machine may take.
+        """
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
         client = self._clients[name]
         self.wait_until(client.service_is_ready, f'the service {name}', deadline)
-        future = client.call_async(request)
-        self.wait_until(future.done, f'the answer of {name}', deadline)
-        return future.result()
+        futures, asked = [], -math.inf
+
+        def answered():
+            nonlocal asked
+            if time.monotonic() - asked > ASK_AGAIN:
+                futures.append(client.call_async(request))
+                asked = time.monotonic()
+            return any(future.done() for future in futures)
+
+        self.wait_until(answered, f'the answer of {name}', deadline)
+        return next(future.result() for future in futures if future.done())
 
     def forget_services(self):
         """Make the clients anew: for a server that is another process now."""
