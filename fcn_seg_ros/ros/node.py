@@ -218,7 +218,8 @@ class SegmentationNode(Node):
                              'deactivate and clean up first')
         old, settings = self._settings, parameters.read(self, changes)
         guard = self._guard
-        if (settings.network, settings.weights) != (old.network, old.weights):
+        switches = (settings.network, settings.weights) != (old.network, old.weights)
+        if switches:
             if settings.weights and settings.weights == old.weights:
                 raise ValueError(f"the parameter weights ('{old.weights}') belongs to network "
                                  f"'{old.network}': change both in one request")
@@ -227,19 +228,19 @@ class SegmentationNode(Node):
             parameters.check_ignored(settings, guard.segmenter.classes)
         navigation = self._navigation
         # While the engine is loaded again, the classes are those from before.
-        classes = guard.segmenter.classes if guard is not self._guard else navigation.classes
+        classes = guard.segmenter.classes if switches else navigation.classes
         if not navigation.fits(settings, classes):
             navigation = NavigationSession(settings, classes)
         self._settings, self._guard, self._navigation = settings, guard, navigation
         if self._pipeline is not None:
             self._pipeline.swap(settings, guard, navigation)
             self._change_signal.trigger()
-        if (old.network, old.weights, old.min_confidence) != (
-                settings.network, settings.weights, settings.min_confidence):
+        if switches:
             self._topics.announce(classes, settings.min_confidence)
-        if (settings.network, settings.weights) != (old.network, old.weights):
             self.get_logger().info(f'switched to {describe(guard.segmenter)}')
             release_memory()
+        elif settings.min_confidence != old.min_confidence:
+            self._topics.label_info.publish(classes, settings.min_confidence)
 
     # -- frames -------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ class Topics:
     :param on_change: called, without arguments, when :meth:`follow` should be.
 
     :ivar cameras: the :class:`.Camera` objects.
+    :ivar label_info: :class:`.LabelInfoOutput`.
     """
 
     def __init__(self, node, settings, throttle, on_frame, on_change):
@@ -28,8 +29,8 @@ class Topics:
         self.cameras = []
         self._shared = []
         try:
-            self._label_info = LabelInfoOutput(node)
-            self._shared.append(self._label_info)
+            self.label_info = LabelInfoOutput(node)
+            self._shared.append(self.label_info)
             self._legend = LegendOutput(node)
             self._shared.append(self._legend)
             costmap = CostmapOutput(node, on_change)
@@ -43,8 +44,8 @@ class Topics:
             raise
 
     def announce(self, classes, min_confidence):
-        """Tell names and colours of a network's :class:`.ClassSet` to who wants to know."""
-        self._label_info.publish(classes, min_confidence)
+        """Tell names and colours of a new network's :class:`.ClassSet` to who wants to know."""
+        self.label_info.publish(classes, min_confidence)
         self._legend.publish(classes)
 
     def follow(self, active, navigation):
