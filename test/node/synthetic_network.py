@@ -1,9 +1,10 @@
-"""A network that knows the synthetic world, trained in 15 seconds of one core."""
+"""A network that knows the synthetic world, trained in 40 seconds of one core."""
 
 from contextlib import contextmanager
 
 import cv2
 from fcn_seg_ros.model import FCNResNet18, interpolate_scores
+from fcn_seg_ros.preprocess import Preprocessor
 from fcn_seg_ros.registry import Registry
 import numpy as np
 from safetensors.torch import load_file, save_file
@@ -16,7 +17,6 @@ NAME = 'synthetic'
 WIDTH, HEIGHT = 320, 240
 VIEWS, STEPS, BATCH = 40, 360, 8
 RATE = 3e-3
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def write_trained_network(models_dir):
@@ -29,8 +29,11 @@ def write_trained_network(models_dir):
     with _one_thread(), torch.random.fork_rng():
         torch.manual_seed(0)
         model = FCNResNet18(len(synthetic.LABELS), 'fcn8s')
-        _take_bundled_backbone(model)
-        _train_decoders(model, *_features(model, rng), rng)
+        registry = Registry.load()
+        bundled = registry.get('fcn-resnet18-street')
+        _take_backbone(model, registry.find_weights(bundled))
+        preprocess = Preprocessor((HEIGHT, WIDTH), bundled.mean, bundled.std, 'cpu')
+        _train_decoders(model, *_features(model, preprocess, rng), rng)
     folder = models_dir / NAME
     folder.mkdir(parents=True)
     save_file(model.state_dict(), folder / 'model.safetensors')
@@ -58,9 +61,8 @@ def _one_thread():
         torch.set_num_threads(threads)
 
 
-def _take_bundled_backbone(model):
-    registry = Registry.load()
-    weights = load_file(registry.find_weights(registry.get('fcn-resnet18-street')))
+def _take_backbone(model, path):
+    weights = load_file(path)
     backbone = {name: tensor.float() if tensor.is_floating_point() else tensor
                 for name, tensor in weights.items() if name.startswith('backbone.')}
     missing, unexpected = model.load_state_dict(backbone, strict=False)
@@ -70,18 +72,16 @@ def _take_bundled_backbone(model):
 
 
 @torch.no_grad()
-def _features(model, rng):
+def _features(model, preprocess, rng):
     """Return the backbone's features of random views and their mirror images, and the classes."""
     model.eval()
-    mean, std = (np.array(values, np.float32) for values in (MEAN, STD))
     features, classes = [], []
     for _ in range(VIEWS):
         camera = synthetic.random_camera(rng, width=WIDTH, height=HEIGHT, focal=240.0)
         view = synthetic.render(synthetic.random_world(rng), camera, samples=1)
         for rgb, kind in ((view.rgb, view.class_mask),
                           (cv2.flip(view.rgb, 1), cv2.flip(view.class_mask, 1))):
-            pixels = ((rgb / np.float32(255) - mean) / std).transpose(2, 0, 1)
-            features.append(model.features(torch.from_numpy(pixels)[None])[1:])
+            features.append(model.features(preprocess([rgb]))[1:])
             classes.append(torch.from_numpy(kind).long())
     return [torch.cat(stride) for stride in zip(*features)], torch.stack(classes)
 
