@@ -20,9 +20,11 @@ import time
 
 from builtin_interfaces.msg import Time
 import numpy as np
+from rcl_interfaces.srv import SetParametersAtomically
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -301,6 +303,13 @@ class Graph:
         self.wait_until(answered, f'the answer of {name}', deadline)
         return next(future.result() for future in futures if future.done())
 
+    def set_atomically(self, **values):
+        """Set the segmentation node's parameters at once; return (successful, reason)."""
+        result = self.call(
+            SetParametersAtomically, '/segmentation/set_parameters_atomically',
+            SetParametersAtomically.Request(parameters=parameter_messages(values))).result
+        return result.successful, result.reason
+
     def forget_services(self):
         """Make the clients anew: for a server that is another process now."""
         for client in self._clients.values():
@@ -322,6 +331,12 @@ def new_header(frame_id='camera_optical'):
     serial = next(_serial)
     return Header(frame_id=frame_id, stamp=Time(sec=1_700_000_000 + serial,
                                                 nanosec=987_654_321 - serial))
+
+
+def parameter_messages(values):
+    """Return the messages of {parameter: value}; names may have ``__`` for a dot."""
+    return [Parameter(name.replace('__', '.'), value=value).to_parameter_msg()
+            for name, value in values.items()]
 
 
 def image_message(pixels, encoding='rgb8', header=None):

@@ -6,8 +6,6 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from graph import DEADLINE, image_message, new_header, to_array
 import numpy as np
-from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image, PointField
 
 READERS = {PointField.FLOAT32: '<f4', PointField.UINT8: 'u1'}
@@ -111,13 +109,8 @@ class Robot:
         return int(self.values().get(f'problems: {kind}', 0))
 
     def request(self, **values):
-        """Set parameters in one request; return (successful, reason)."""
-        result = self.graph.call(
-            SetParametersAtomically, '/segmentation/set_parameters_atomically',
-            SetParametersAtomically.Request(parameters=[
-                Parameter(name.replace('__', '.'), value=value).to_parameter_msg()
-                for name, value in values.items()])).result
-        return result.successful, result.reason
+        """Set parameters in one request, see :meth:`.Graph.set_atomically`."""
+        return self.graph.set_atomically(**values)
 
 
 def calibration(camera):
@@ -136,11 +129,14 @@ def depth_message(depth, header):
 
 def read_cloud(message):
     """Read a cloud by its own description, as any reader of PointCloud2 does."""
+    assert not message.is_bigendian
+    assert all(field.count == 1 for field in message.fields)
+    assert message.row_step == message.point_step * message.width
+    assert len(message.data) == message.row_step * message.height
     layout = np.dtype({'names': [field.name for field in message.fields],
                        'formats': [READERS[field.datatype] for field in message.fields],
                        'offsets': [field.offset for field in message.fields],
                        'itemsize': message.point_step})
-    assert message.row_step == message.point_step * message.width
     return np.frombuffer(message.data, layout).reshape(message.height, message.width)
 
 

@@ -1,10 +1,9 @@
 """What operators see on /diagnostics."""
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from graph import image_message, new_header, picture
+from graph import image_message, new_header, parameter_messages, picture
 import pytest
 from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
@@ -56,8 +55,7 @@ class Bench:
     def request(self, **values):
         response = self.graph.call(
             SetParameters, '/segmentation/set_parameters', SetParameters.Request(
-                parameters=[Parameter(name.replace('__', '.'), value=value).to_parameter_msg()
-                            for name, value in values.items()]))
+                parameters=parameter_messages(values)))
         assert all(result.successful for result in response.results)
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import signal
 import time
 
-from graph import image_message, picture, segments
+from graph import image_message, parameter_messages, picture, segments
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import pytest
 from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 HANGS = """
@@ -85,8 +84,7 @@ def test_round_trips_through_the_services(nodes):
 def configuration_of(graph, **values):
     """Set parameters of an unconfigured node and configure it; return whether both worked."""
     results = graph.call(SetParameters, '/segmentation/set_parameters', SetParameters.Request(
-        parameters=[Parameter(name, value=value).to_parameter_msg()
-                    for name, value in values.items()])).results
+        parameters=parameter_messages(values))).results
     return (all(result.successful for result in results)
             and change(graph, Transition.TRANSITION_CONFIGURE))
 

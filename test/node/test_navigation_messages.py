@@ -1,6 +1,5 @@
 """Clouds and grids as messages: what their readers rely on, without a running node."""
 
-from array import array
 from types import SimpleNamespace
 
 from builtin_interfaces.msg import Time
@@ -15,7 +14,8 @@ from fcn_seg_ros.ros.navigation import (
 from geometry_msgs.msg import Quaternion, Transform, Vector3
 import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo, Image, PointField, RegionOfInterest
+from robot import depth_message, read_cloud
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 import synthetic_world as synthetic
 
@@ -28,7 +28,6 @@ POSE = Pose.from_mount(height=1.0, pitch=0.3)
 HEADER = Header(stamp=Time(sec=12, nanosec=345678901), frame_id='camera_optical_frame')
 RESULT = SimpleNamespace(class_mask=VIEW.class_mask,
                          confidence=np.full(VIEW.class_mask.shape, 255, np.uint8))
-READERS = {PointField.FLOAT32: '<f4', PointField.UINT8: 'u1'}
 
 
 def info(**changes):
@@ -40,9 +39,7 @@ def info(**changes):
 
 def depth_image(depth=VIEW.depth):
     """Return a depth image in metres."""
-    height, width = depth.shape
-    return Image(header=HEADER, height=height, width=width, encoding='32FC1', step=4 * width,
-                 data=array('B', depth.astype('<f4').tobytes()))
+    return depth_message(depth, HEADER)
 
 
 def pipeline():
@@ -57,16 +54,8 @@ def frame(**arguments):
 
 
 def read(msg):
-    """Read a cloud by its own description, as any reader of PointCloud2 does."""
-    assert not msg.is_bigendian
-    assert msg.row_step == msg.point_step * msg.width
-    assert len(msg.data) == msg.row_step * msg.height
-    layout = np.dtype({'names': [f.name for f in msg.fields],
-                       'formats': [READERS[f.datatype] for f in msg.fields],
-                       'offsets': [f.offset for f in msg.fields],
-                       'itemsize': msg.point_step})
-    assert all(f.count == 1 for f in msg.fields)
-    return np.frombuffer(msg.data, layout)
+    """Return a cloud's points, one after the other."""
+    return read_cloud(msg).reshape(-1)
 
 
 def test_the_organised_cloud_reads_back_as_the_mask():

@@ -1,14 +1,14 @@
 """Parameters and network switches, through the node's services."""
 
 from fcn_seg_ros.msg import ClassFractions
-from graph import image_message, mask_of, picture
+from graph import image_message, mask_of, parameter_messages, picture
 from networks import OTHER, TINY
 import numpy as np
 import pytest
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import (
     DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically)
-from rclpy.parameter import Parameter, parameter_value_to_python
+from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import Image
 
 
@@ -31,22 +31,14 @@ class Bench:
                 self.fractions.wait_for_stamp(stamp))
 
     def request(self, **values):
-        """Set parameters in one request; return (successful, reason)."""
-        result = self.graph.call(
-            SetParametersAtomically, '/segmentation/set_parameters_atomically',
-            SetParametersAtomically.Request(parameters=_messages(values))).result
-        return result.successful, result.reason
+        """Set parameters in one request, see :meth:`.Graph.set_atomically`."""
+        return self.graph.set_atomically(**values)
 
     def get(self, name):
         """Return a parameter's value."""
         value, = self.graph.call(GetParameters, '/segmentation/get_parameters',
                                  GetParameters.Request(names=[name])).values
         return parameter_value_to_python(value)
-
-
-def _messages(values):
-    return [Parameter(name.replace('__', '.'), value=value).to_parameter_msg()
-            for name, value in values.items()]
 
 
 @pytest.fixture(scope='module')
@@ -103,7 +95,7 @@ def test_a_partly_invalid_request_changes_nothing(bench):
 def test_one_by_one_the_valid_ones_are_set(bench):
     results = bench.graph.call(
         SetParameters, '/segmentation/set_parameters', SetParameters.Request(
-            parameters=_messages({'overlay_alpha': 0.25, 'max_rate': -1.0}))).results
+            parameters=parameter_messages({'overlay_alpha': 0.25, 'max_rate': -1.0}))).results
     assert [result.successful for result in results] == [True, False]
     assert bench.get('overlay_alpha') == 0.25
     assert bench.request(overlay_alpha=0.5)[0]
@@ -189,7 +181,7 @@ def test_no_frame_is_mixed_up_while_networks_are_switched(bench):
     seen = []
     for name in (OTHER, TINY):
         future = client.call_async(SetParametersAtomically.Request(
-            parameters=_messages({'network': name})))
+            parameters=parameter_messages({'network': name})))
         frames = 0
         while not future.done():
             bench.segment()
