@@ -52,7 +52,9 @@ def test_equals_full_size_interpolation(implementation, classes, grid, size):
     assert ids.shape == confidence.shape == size
     assert torch.equal(ids[decided], expected[decided].to(torch.uint8))
     probability = full.softmax(dim=0).amax(dim=0) * 255
-    assert (confidence.float() - probability).abs().max() <= 0.76  # of 255: rounded, tails cut
+    # Of 255: rounded; the compiled kernel leaves a quarter's worth of unlikely classes out.
+    bound = 0.51 if implementation is classify else 0.76
+    assert (confidence.float() - probability).abs().max() <= bound
 
 
 def test_left_out_classes_are_out_of_the_softmax(implementation):
