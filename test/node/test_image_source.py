@@ -149,7 +149,9 @@ def test_ros_arguments(source, image):
     images = source.graph.listen(Image, '/other')
     source(image, '--ros-args', '-r', 'image:=/other', '-r', '__node:=cam')
     images.wait_for()
-    assert 'cam' in source.graph.node.get_node_names()
+    # A node's name travels by a topic of its own.
+    source.graph.wait_until(
+        lambda: 'cam' in source.graph.node.get_node_names(), "the node 'cam'")
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
