@@ -18,7 +18,7 @@ import torch
 
 REJECTIONS = {'size', 'step', 'encoding', 'truncated', 'compressed', 'too_large'}
 """What a message may be refused for; any other error is a bug."""
-PROBLEMS = {'nav:calibration', 'nav:depth', 'nav:transform'}
+PROBLEMS = {'nav:calibration', 'nav:depth', 'nav:transform', 'nav:pose'}
 """What clouds and grid may be refused for, with the masks published all the same."""
 MEMORY_BOUND = 512 << 20
 """Bytes that the process may grow by, whatever comes; the messages here are small."""
