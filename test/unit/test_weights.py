@@ -11,6 +11,7 @@ import zipfile
 
 from fcn_seg_ros import weights as weights_module
 from fcn_seg_ros.errors import TrainingError, WeightsError
+from fcn_seg_ros.model import DECODERS, LADDERS
 from fcn_seg_ros.onnx_weights import read_onnx
 from fcn_seg_ros.registry import Registry
 from fcn_seg_ros.training.export import published_head
@@ -55,7 +56,7 @@ def write(tmp_path, data, name='model.safetensors'):
 
 @pytest.mark.parametrize(('decoder', 'form'), [
     ('fcn32s', 'published'), ('fcn32s', 'folded'), ('fcn8s', 'published'), ('fcn8s', 'folded'),
-    ('ladder4', 'published')])
+    ('ladder4', 'published'), ('ladder2', 'published')])
 def test_onnx_scores_are_those_of_onnxruntime(tmp_path, network, form, decoder):
     data = published.onnx(form, decoder)
     names = {tensor.name for tensor in onnx_package.load_from_string(data).graph.initializer}
@@ -67,7 +68,7 @@ def test_onnx_scores_are_those_of_onnxruntime(tmp_path, network, form, decoder):
     image = torch.randn(1, 3, published.HEIGHT, published.WIDTH)
     scores = model(image).numpy()
     expected = run_onnx(data, image)
-    assert expected.std() > 0.1
+    assert expected.std() > 0.05  # 500 times the tolerance
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
@@ -390,15 +391,16 @@ def test_old_pytorch_reads_no_pickles(tmp_path, network, monkeypatch):
 # Files of our own
 
 
-def test_ladder_from_onnx_lacks_the_stride_32_head(tmp_path, network):
-    network = replace(network, decoder='ladder4')
+@pytest.mark.parametrize('decoder', LADDERS)
+def test_ladder_from_onnx_lacks_the_stride_32_head(tmp_path, network, decoder):
+    network = replace(network, decoder=decoder)
     model, _ = load_network(
-        network, write(tmp_path, published.onnx(decoder='ladder4'), 'fcn_resnet18.onnx'))
+        network, write(tmp_path, published.onnx(decoder=decoder), 'fcn_resnet18.onnx'))
     assert not model.has_stride32_head
     assert model.forward_all(torch.zeros(1, 3, 64, 64))[1] is None
     with pytest.raises(TrainingError, match='use its .safetensors'):
         published_head(model)
-    model, _ = load_network(network, write(tmp_path, save_safetensors(state('ladder4'))))
+    model, _ = load_network(network, write(tmp_path, save_safetensors(state(decoder))))
     assert published_head(model).decoder == 'fcn32s'
 
 
@@ -408,7 +410,7 @@ def test_ladder_from_onnx_needs_names(tmp_path, network):
         load_network(replace(network, decoder='ladder4'), path)
 
 
-@pytest.mark.parametrize('decoder', ['fcn32s', 'fcn8s', 'ladder4'])
+@pytest.mark.parametrize('decoder', DECODERS)
 def test_safetensors(tmp_path, network, decoder):
     half = {name: tensor.half() for name, tensor in state(decoder).items()}
     data = save_safetensors(half, {'labels': json.dumps(published.LABELS)})
