@@ -93,7 +93,7 @@ class Segmenter:
     :param models_dir: where weights are looked for first; '' is the cache folder.
     :param device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     :param engine: ``auto``, ``torch`` or ``onnxruntime``.
-    :param precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
+    :param precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
     :param threads: CPU threads the engine may use, 0 = its own choice.
     :param deterministic: no autotuning; the same picture gives the same mask.
     :param ignore_classes: labels that are never predicted.
@@ -119,7 +119,7 @@ class Segmenter:
         self.engine = create_engine(
             model, size=self.input_size, device=self.device, engine=engine,
             precision=precision, threads=threads, deterministic=deterministic,
-            onnx_file=path if str(path).endswith('.onnx') else None)
+            weights=path)
         self.preprocess = Preprocessor(
             self.input_size, self.network.mean, self.network.std, self.device)
         if self.device.type == 'cpu' and not nearest and kernels.load():

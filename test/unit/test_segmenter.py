@@ -35,7 +35,8 @@ def make_model():
 @pytest.fixture(scope='module')
 def make():
     return lambda **kwargs: Segmenter(
-        'tiny', models_dir=tiny_models_dir(), **{'engine': 'torch', 'device': 'cpu', **kwargs})
+        'tiny', models_dir=tiny_models_dir(), **{
+            'engine': 'torch', 'device': 'cpu', 'precision': 'fp32', **kwargs})
 
 
 @pytest.fixture(scope='module')
