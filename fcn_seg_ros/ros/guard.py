@@ -28,10 +28,11 @@ class Guard:
     Run a segmenter and repair it, from one thread.
 
     A picture that fails is an error of its own; when a batch fails, its pictures are tried
-    one by one, and after some batches in a row none is made any more.  After some in a row an empty picture
-    is tried: when that fails as well the network is loaded again, with growing pauses
-    between the attempts.  When a GPU is out of memory the picture is tried again with
-    an empty cache, then on the CPU where ``device`` is 'auto'; the network stays there.
+    one by one, and after some batches in a row none is made any more.  After some failing
+    pictures in a row an empty one is tried: when that fails as well the network is loaded
+    again, with growing pauses between the attempts.  When a GPU is out of memory the picture
+    is tried again with an empty cache, then on the CPU where ``device`` is 'auto'; the
+    network stays there.
 
     :param segmenter: the loaded :class:`.Segmenter`.
     :param settings: what it was loaded with, as of ``parameters.read``.
