@@ -53,7 +53,7 @@ class OnnxRuntimeEngine:
         # Spinning workers would burn a core between frames.
         self._options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         if self.precision == 'int8':
-            self._session = self._start_quantized(weights)
+            self._session = self._start_quantized(weights, model.num_classes, size)
         elif str(weights).endswith('.onnx'):
             self._session = self._start(str(weights))
         else:
@@ -74,7 +74,7 @@ class OnnxRuntimeEngine:
             forget(path)
             return self._start(exported(model, size))
 
-    def _start_quantized(self, weights):
+    def _start_quantized(self, weights, num_classes, size):
         if self.device.type != 'cpu':
             raise DeviceError('precision int8 is for the CPU: use fp16 on a GPU')
         path = quantized_path(weights)
@@ -84,6 +84,10 @@ class OnnxRuntimeEngine:
         session = self._start(str(path))
         if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != file_digest(weights):
             raise DeviceError(f'{path} was made from other weights than {weights}')
+        takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
+        if takes[1:] != [3, *size] or gives[1] != num_classes:
+            raise DeviceError(f'{path} is for {takes[-1]}x{takes[-2]} pixels and {gives[1]} classes, '
+                              f'the network for {size[1]}x{size[0]} and {num_classes}')
         return session
 
     def _start(self, path):

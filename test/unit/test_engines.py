@@ -171,6 +171,17 @@ def test_int8_of_other_weights_is_refused(exported, tmp_path):
         Segmenter(str(folder / 'network.yaml'), device='cpu', precision='int8')
 
 
+def test_int8_of_another_size_is_refused(exported, tmp_path):
+    folder = tmp_path / 'changed'
+    folder.mkdir()
+    for path in exported.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    entry = folder / 'network.yaml'
+    entry.write_text(entry.read_text().replace('width: 64', 'width: 96'))
+    with pytest.raises(DeviceError, match='is for 64x48 pixels .* the network for 96x48'):
+        Segmenter(str(entry), device='cpu', precision='int8')
+
+
 def test_int8_that_is_not_there_says_how_to_make_it():
     with pytest.raises(DeviceError, match='fcn-seg export --int8'):
         Segmenter('tiny', models_dir=tiny_models_dir(), device='cpu', precision='int8')
