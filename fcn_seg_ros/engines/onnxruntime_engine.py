@@ -86,8 +86,9 @@ class OnnxRuntimeEngine:
             raise DeviceError(f'{path} was made from other weights than {weights}')
         takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
         if takes[1:] != [3, *size] or gives[1] != num_classes:
-            raise DeviceError(f'{path} is for {takes[-1]}x{takes[-2]} pixels and {gives[1]} classes, '
-                              f'the network for {size[1]}x{size[0]} and {num_classes}')
+            raise DeviceError(
+                f'{path} is for {takes[-1]}x{takes[-2]} pixels and {gives[1]} classes, '
+                f'the network for {size[1]}x{size[0]} and {num_classes}')
         return session
 
     def _start(self, path):
