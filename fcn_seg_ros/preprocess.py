@@ -4,6 +4,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .transfer import to_device
+
 
 class Preprocessor:
     """
@@ -43,7 +45,7 @@ class Preprocessor:
         """Return one picture as uint8 rows of interleaved pixels, h x (w * 3)."""
         if min(image.strides) < 0 or not image.flags.writeable:  # neither is a tensor's
             image = np.array(image)
-        pixels = torch.from_numpy(image).to(self.device, non_blocking=True)
+        pixels = to_device(torch.from_numpy(image), self.device)
         if pixels.shape[:2] != self.size:
             planes = pixels.permute(2, 0, 1)[None]
             if self.device.type != 'cpu':  # uint8 is resampled on the CPU only

@@ -14,6 +14,7 @@ from .errors import ImageError, WeightsError
 from .postprocess import classify, UNKNOWN
 from .preprocess import Preprocessor
 from .registry import Registry
+from .transfer import start_to_host, wait_for
 from .weights import load_network
 
 DEFAULT_NETWORK = 'fcn-resnet18-street'
@@ -93,7 +94,7 @@ class Segmenter:
     :param models_dir: where weights are looked for first; '' is the cache folder.
     :param device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     :param engine: ``auto``, ``torch`` or ``onnxruntime``.
-    :param precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
+    :param precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
     :param threads: CPU threads the engine may use, 0 = its own choice.
     :param deterministic: no autotuning; the same picture gives the same mask.
     :param ignore_classes: labels that are never predicted.
@@ -119,7 +120,7 @@ class Segmenter:
         self.engine = create_engine(
             model, size=self.input_size, device=self.device, engine=engine,
             precision=precision, threads=threads, deterministic=deterministic,
-            onnx_file=path if str(path).endswith('.onnx') else None)
+            weights=path)
         self.preprocess = Preprocessor(
             self.input_size, self.network.mean, self.network.std, self.device)
         if self.device.type == 'cpu' and not nearest and kernels.load():
@@ -185,16 +186,17 @@ class Segmenter:
             mask_size = self.input_size
         sizes = [mask_size or image.shape[:2] for image in images]
         with self._lock:
-            masks = [(ids.cpu().numpy(), confidence if confidence is None
-                      else confidence.cpu().numpy())
-                     for ids, confidence in self._masks(images, sizes, want_confidence)]
-        return [Segmentation(image, *mask, self.classes, self.palette)
+            masks = self._masks(images, sizes, want_confidence)
+            wait_for(self.device)  # once for all of them
+        return [Segmentation(image, *(part if part is None else part.numpy() for part in mask),
+                             self.classes, self.palette)
                 for image, mask in zip(images, masks)]
 
     def _masks(self, images, sizes, want_confidence):
-        """Return class ids and confidence of each picture, on the device."""
+        """Return class ids and confidence of each picture, on their way to the CPU."""
         scores = self.engine(self.preprocess(images))
-        return [self.classify(one, size, want_confidence=want_confidence)
+        return [[part if part is None else start_to_host(part) for part in
+                 self.classify(one, size, want_confidence=want_confidence)]
                 for one, size in zip(scores, sizes)]
 
     def classify(self, scores, size, *, want_confidence=True):

@@ -24,7 +24,7 @@ PARAMETERS = {
     'models_dir': (str, 'Folder where weights are looked for first.', None),
     'device': (str, 'Where the network runs: auto, cpu, cuda or cuda:N.', None),
     'engine': (str, 'What runs the network.', ('auto', 'torch', 'onnxruntime')),
-    'precision': (str, 'Number format of the network.', ('auto', 'fp32', 'fp16', 'bf16')),
+    'precision': (str, 'Number format of the network.', ('auto', 'fp32', 'fp16', 'bf16', 'int8')),
     'threads': (int, 'CPU threads of the engine, 0 = its own choice.', None),
     'image_transport': (str, 'How the camera image comes in.', ('raw', 'compressed')),
     'mask_size': (str, "Size of the outputs: 'input', 'network' or WxH.", None),

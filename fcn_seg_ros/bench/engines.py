@@ -7,7 +7,7 @@ import torch
 
 from .stages import synchronized
 from .timing import measure
-from ..engines import create_engine
+from ..engines import computes_bf16, create_engine
 from ..errors import DeviceError
 from ..registry import Registry
 from ..weights import load_network
@@ -18,12 +18,13 @@ EAGER = 'torch eager, fp32'
 """The usual way, for comparison: torchvision's modules as they are."""
 
 
-def load_forwards(network, weights, models_dir, device, threads):
+def load_forwards(network, weights, models_dir, device, threads, precision='auto'):
     """
     Return every way to run a network on a device that works, ready to call.
 
     :param network: name of the network; ``weights`` and ``models_dir`` as for the
         :class:`.Segmenter`.
+    :param precision: of those that are compared; ``auto``: all that need no preparation.
     :returns: {description: function without arguments}, :data:`EAGER` first.
     """
     registry = Registry.load(models_dir)
@@ -35,23 +36,32 @@ def load_forwards(network, weights, models_dir, device, threads):
         torch.set_num_threads(threads)
     eager = load_network(entry, path)[0].to(device)
     forwards = {EAGER: partial(_run_eager, eager, batch)}
-    for engine, precision in candidates(device):
+    for engine, number_format in candidates(device, precision):
         model = load_network(entry, path)[0]  # the engines change what they take over
         try:
             made = create_engine(
-                model, size=size, device=device, engine=engine, precision=precision,
-                threads=threads, onnx_file=path if str(path).endswith('.onnx') else None)
+                model, size=size, device=device, engine=engine, precision=number_format,
+                threads=threads, weights=path)
         except DeviceError as error:
-            _log.info('%s, %s: %s', engine, precision, error)
+            _log.info('%s, %s: %s', engine, number_format, error)
             continue
         forwards[f'{made.name}: {made.detail}'] = partial(made, batch)
     return {name: synchronized(forward, device) for name, forward in forwards.items()}
 
 
-def candidates(device):
+def candidates(device, precision='auto'):
     """Return (engine, precision) pairs worth comparing on a device."""
-    precisions = ('fp32', 'fp16', 'bf16') if device.type == 'cuda' else ('fp32',)
-    return [*(('torch', precision) for precision in precisions), ('onnxruntime', 'fp32')]
+    precisions = ['fp32']
+    if device.type == 'cuda':
+        precisions += ['fp16', 'bf16']
+    elif computes_bf16():
+        precisions.append('bf16')
+    pairs = [*(('torch', name) for name in precisions), ('onnxruntime', 'fp32')]
+    if precision == 'auto':
+        return pairs
+    if precision == 'int8':
+        return [('onnxruntime', 'int8')]
+    return [pair for pair in pairs if pair[1] == precision]
 
 
 def _run_eager(model, batch):

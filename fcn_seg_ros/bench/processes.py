@@ -114,6 +114,8 @@ class Stage:
                                  ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
                                  PYTHONUNBUFFERED='1')
         self._environment.pop('ROS_LOCALHOST_ONLY', None)
+        # The package's node sets it for itself; the usual one would not.
+        self._environment.pop('OMP_WAIT_POLICY', None)
 
     def start(self, module, *arguments, profile=True):
         """

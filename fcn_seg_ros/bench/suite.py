@@ -67,7 +67,7 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', progress=pri
         progress('engines')
         forwards = engines.load_forwards(
             options['network'], options['weights'], options['models_dir'], segmenter.device,
-            options['threads'])
+            options['threads'], options['precision'])
         results['engines'], fastest = engines.measure_engines(forwards, seconds)
         results['run']['fastest engine'] = fastest
         forward = forwards[fastest]

@@ -24,7 +24,13 @@ def add_parser(commands):
     parser.add_argument('--opset', type=int, metavar='N', help='ONNX operator set (default: 11)')
     parser.add_argument('--dynamic-batch', action='store_true',
                         help='leave the number of pictures open')
+    parser.add_argument('--int8', default='', metavar='FOLDER',
+                        help='also write fcn_resnet18.int8.onnx, which --precision int8 runs on '
+                             'a CPU, calibrated on up to 64 pictures of this folder: some like '
+                             'those that the camera will see')
     parser.set_defaults(run=run)
+
+_CALIBRATION_PICTURES = 64
 
 
 def run(args):
@@ -39,3 +45,20 @@ def run(args):
         size=args.size or (network.width, network.height), opset=args.opset or OPSET,
         dynamic_batch=args.dynamic_batch, mean=network.mean, std=network.std)
     print(path)
+    if args.int8:
+        print(_export_int8(args.output, args.int8))
+
+
+def _export_int8(folder, pictures):
+    """Write the int8 graph of an exported network; return its path."""
+    from ..engines.quantized import quantize
+    from ..offline.sources import list_images, read_image
+    from ..preprocess import Preprocessor
+    from ..training.installed import load_installed
+    network, model, _, weights = load_installed(f'{folder}/network.yaml')
+    size = (network.height, network.width)
+    preprocess = Preprocessor(size, network.mean, network.std, 'cpu')
+    _, paths = list_images(pictures)
+    step = -(-len(paths) // _CALIBRATION_PICTURES)
+    return quantize(model, size, weights,
+                    (preprocess([read_image(path)]) for path in paths[::step]))

@@ -5,6 +5,7 @@ from importlib import import_module
 import os
 import sys
 
+from ..cores import share_cores
 from ..errors import FcnSegError
 
 COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
@@ -22,6 +23,7 @@ def build_parser():
 
 def main(argv=None):
     """Run ``fcn-seg``; return the exit status (0 ok, 1 error, 130 interrupted)."""
+    share_cores()
     args = build_parser().parse_args(argv)
     try:
         status = args.run(args) or 0

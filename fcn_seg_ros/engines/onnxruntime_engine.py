@@ -1,16 +1,13 @@
-"""The ONNX Runtime engine: its fastest installed execution provider."""
+"""The ONNX Runtime engine: its fastest execution provider that works."""
 
-import hashlib
 import logging
-import os
-import tempfile
-import warnings
 
 import onnxruntime as ort
 import torch
 
+from .onnx_cache import exported, forget
+from .quantized import file_digest, MADE_FROM, quantized_path
 from ..errors import DeviceError
-from ..paths import cache_dir
 
 PROVIDERS = {
     'cuda': ('TensorrtExecutionProvider', 'CUDAExecutionProvider'),
@@ -18,55 +15,120 @@ PROVIDERS = {
 }
 """Execution providers by device, fastest first."""
 
-_EXPORT_VERSION = 1
-"""Part of the cache's key: raise it when the exported graph changes for equal weights."""
-
 _log = logging.getLogger(__name__)
+
+
+class _GraphError(DeviceError):
+    """No provider could take the graph."""
 
 
 class OnnxRuntimeEngine:
     """
     Run the network with ONNX Runtime.
 
-    The network is exported once and cached under the hash of its weights and size.
+    The network is exported once and cached under the hash of its weights and size.  A
+    provider that ONNX Runtime has but cannot start, say for lack of a library, is warned
+    about, and the next one is used.
 
     :param model: FCNResNet18 in eval mode, float32, on the CPU.
     :param size: (height, width) of the input, pixels.
-    :param onnx_file: a published .onnx file of the same network, run as it is.
+    :param precision: ``auto`` and ``fp32`` are the same; ``int8`` is for the CPU only.
+    :param weights: path of the network's weights; a published .onnx file is run as it is.
     :raises DeviceError: when no provider serves the device or the graph can't be run.
     """
 
     name = 'onnxruntime'
 
     def __init__(self, model, *, size, device, precision='auto', threads=0,
-                 deterministic=False, onnx_file=None):
+                 deterministic=False, weights=None):
         self.device = torch.device(device)
-        if precision not in ('auto', 'fp32'):
+        if precision not in ('auto', 'fp32', 'int8'):
             raise DeviceError(f"precision '{precision}' needs the torch engine")
-        self.precision = 'fp32'
-        available = ort.get_available_providers()
-        providers = [p for p in PROVIDERS[self.device.type] if p in available]
-        if not providers:
-            raise DeviceError(f'this ONNX Runtime has no provider for {self.device.type} '
-                              f"(it has {', '.join(available)})")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.use_deterministic_compute = deterministic
-        options.log_severity_level = 3
+        self.precision = 'fp32' if precision == 'auto' else precision
+        self._threads = threads
+        self._options = ort.SessionOptions()
+        self._options.intra_op_num_threads = threads
+        self._options.use_deterministic_compute = deterministic
+        self._options.log_severity_level = 3
         # Spinning workers would burn a core between frames.
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        path = str(onnx_file) if onnx_file else exported(model, size)
-        arguments = [({'device_id': self.device.index or 0} if self.device.type == 'cuda' else {})
-                     for _ in providers]
-        try:
-            self._session = ort.InferenceSession(path, options, providers, arguments)
-        except Exception as error:  # ORT's own exception types have no public base class
-            first = str(error).splitlines()[0]
-            raise DeviceError(f'ONNX Runtime cannot run {path}: {first}') from error
+        self._options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        if self.precision == 'int8':
+            self._session = self._start_quantized(weights, model.num_classes, size)
+        elif str(weights).endswith('.onnx'):
+            self._session = self._start(str(weights))
+        else:
+            self._session = self._start_exported(model, size)
         self._input = self._session.get_inputs()[0]
         self._fixed_batch = isinstance(self._input.shape[0], int)
-        used = self._session.get_providers()[0].removesuffix('ExecutionProvider')
-        self.detail = f'{used} provider, fp32, ONNX Runtime {ort.__version__}'
+        self.batches = self.device.type == 'cuda' and not self._fixed_batch
+        used = _short(self._session.get_providers()[0])
+        self.detail = f'{used} provider, {self.precision}, ONNX Runtime {ort.__version__}'
+
+    def _start_exported(self, model, size):
+        path = exported(model, size)
+        try:
+            return self._start(path)
+        except _GraphError as error:
+            # A disk that was full or failed may have left half a file: once more.
+            _log.warning('%s: exporting the network again', error)
+            forget(path)
+            return self._start(exported(model, size))
+
+    def _start_quantized(self, weights, num_classes, size):
+        if self.device.type != 'cpu':
+            raise DeviceError('precision int8 is for the CPU: use fp16 on a GPU')
+        path = quantized_path(weights)
+        if not path.is_file():
+            raise DeviceError(f"there is no {path}: 'fcn-seg export --int8 FOLDER' makes a "
+                              'network with an int8 graph')
+        session = self._start(str(path))
+        if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != file_digest(weights):
+            raise DeviceError(f'{path} was made from other weights than {weights}')
+        takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
+        if takes[1:] != [3, *size] or gives[1] != num_classes:
+            raise DeviceError(
+                f'{path} is for {takes[-1]}x{takes[-2]} pixels and {gives[1]} classes, '
+                f'the network for {size[1]}x{size[0]} and {num_classes}')
+        return session
+
+    def _start(self, path):
+        """Return a session on the fastest provider that starts."""
+        available = ort.get_available_providers()
+        asked = [p for p in PROVIDERS[self.device.type] if p in available]
+        if not asked:
+            raise DeviceError(f'this ONNX Runtime has no provider for {self.device.type} '
+                              f"(it has {', '.join(available)})")
+        reasons = {}
+        for first, name in enumerate(asked):
+            try:
+                session = ort.InferenceSession(
+                    path, self._options, asked[first:], list(map(self._arguments, asked[first:])),
+                    enable_fallback=False)
+            except Exception as error:  # ORT's own exception types have no public base class
+                reasons[name] = (str(error).splitlines() or [type(error).__name__])[0]
+                continue
+            self._check_providers(asked, session.get_providers(), reasons)
+            return session
+        raise _GraphError(f'ONNX Runtime cannot run {path}: {reasons[asked[-1]]}')
+
+    def _check_providers(self, asked, used, reasons):
+        """Warn of providers that are not in use: ONNX Runtime leaves them out silently."""
+        missing = [name for name in asked if name not in used]
+        if used[0] not in asked:
+            raise DeviceError(f"ONNX Runtime could start none of {', '.join(map(_short, asked))}, "
+                              'see its messages')
+        for name in missing:
+            _log.warning('the %s provider cannot be started (%s): %s is used instead',
+                         _short(name), reasons.get(name, 'a library that it needs is missing, '
+                                                   "see ONNX Runtime's message"), _short(used[0]))
+
+    def _arguments(self, provider):
+        if self.device.type == 'cuda':
+            return {'device_id': self.device.index or 0}
+        if provider == 'OpenVINOExecutionProvider':
+            threads = {'num_of_threads': str(self._threads)} if self._threads else {}
+            return {'device_type': 'CPU', **threads}
+        return {}
 
     def __call__(self, batch):
         """Return float32 scores N x C x h x w for a normalised batch N x 3 x H x W."""
@@ -86,40 +148,5 @@ class OnnxRuntimeEngine:
         return torch.from_dlpack(binding.get_outputs()[0]._ortvalue).clone()
 
 
-def exported(model, size):
-    """
-    Return the path of ``model`` as .onnx, exporting it unless the cache has it.
-
-    :raises DeviceError: when it can be neither exported nor written.
-    """
-    digest = hashlib.sha256(repr((_EXPORT_VERSION, size, model.decoder)).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    folder = cache_dir() / 'onnx'
-    path = folder / f'{digest.hexdigest()[:32]}.onnx'
-    if path.is_file():
-        return str(path)
-    _log.info('exporting the network to ONNX, once')
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=folder, suffix='.part')
-        os.close(handle)
-        try:
-            _export(model, size, partial)
-            os.replace(partial, path)  # whole or not at all, whoever else exports
-        finally:
-            if os.path.exists(partial):
-                os.unlink(partial)
-    except (OSError, ImportError, RuntimeError) as error:
-        raise DeviceError(f'cannot export the network to {path}: {error}') from error
-    return str(path)
-
-
-def _export(model, size, path):
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # the exporter deprecates itself at length
-        torch.onnx.export(
-            model, (torch.zeros(1, 3, *size),), path, dynamo=False, opset_version=17,
-            input_names=['input_0'], output_names=['output_0'],
-            dynamic_axes={'input_0': {0: 'batch'}, 'output_0': {0: 'batch'}})
+def _short(provider):
+    return provider.removesuffix('ExecutionProvider')

@@ -33,6 +33,8 @@ class TorchEngine:
         self.device = torch.device(device)
         on_gpu = self.device.type == 'cuda'
         self.precision = ('fp16' if on_gpu else 'fp32') if precision == 'auto' else precision
+        if self.precision not in _DTYPES:
+            raise DeviceError(f"precision '{precision}' needs the onnxruntime engine")
         if not on_gpu and self.precision == 'fp16':
             raise DeviceError('precision fp16 needs a GPU: use fp32 (or auto) on the CPU')
         if threads:
@@ -40,6 +42,8 @@ class TorchEngine:
         if on_gpu:
             torch.backends.cudnn.benchmark = not deterministic
             torch.backends.cudnn.deterministic = deterministic
+        # On a CPU a batch saves some per cent, and its first picture waits for the last one.
+        self.batches = on_gpu
         self._dtype = _DTYPES[self.precision]
         self._model = _fuse(model).to(
             self.device, self._dtype, memory_format=torch.channels_last)

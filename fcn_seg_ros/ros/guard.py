@@ -27,10 +27,12 @@ class Guard:
     """
     Run a segmenter and repair it, from one thread.
 
-    A picture that fails is an error of its own.  After some in a row an empty picture
-    is tried: when that fails as well the network is loaded again, with growing pauses
-    between the attempts.  When a GPU is out of memory the picture is tried again with
-    an empty cache, then on the CPU where ``device`` is 'auto'; the network stays there.
+    A picture that fails is an error of its own; when a batch fails, its pictures are tried
+    one by one, and after some batches in a row none is made any more.  After some failing
+    pictures in a row an empty one is tried: when that fails as well the network is loaded
+    again, with growing pauses between the attempts.  When a GPU is out of memory the picture
+    is tried again with an empty cache, then on the CPU where ``device`` is 'auto'; the
+    network stays there.
 
     :param segmenter: the loaded :class:`.Segmenter`.
     :param settings: what it was loaded with, as of ``parameters.read``.
@@ -52,6 +54,42 @@ class Guard:
         self._failures = 0
         self._attempts = 0
         self._not_before = None
+        self._failed_batches = 0
+
+    @property
+    def batches(self):
+        """Tell whether pictures that wait together should be segmented together."""
+        return (self._not_before is None and self.segmenter is not None
+                and self._failed_batches < _FAILURES and self.segmenter.engine.batches)
+
+    def try_batch(self, images, settings, *, want_confidence=True):
+        """
+        Segment some pictures together.
+
+        :param settings: the node's parameters, as of ``parameters.read``.
+        :returns: a :class:`.Segmentation` each; or None where that does not pay or has
+            failed: then :meth:`segment` finds out which picture, if any, is to blame.
+        """
+        if len(images) < 2 or not self.batches:
+            return None
+        self._on_step()
+        try:
+            self._configure(settings)
+            results = self.segmenter.segment(
+                images, settings.mask_size, want_confidence=want_confidence)
+        except Exception as error:
+            short, reason = is_out_of_memory(error), _first_line(error)
+        else:
+            self._failures = self._attempts = self._failed_batches = 0
+            return results
+        # Not in the handler: the traceback holds what is to be released.
+        if short:
+            release_memory()
+        self._failed_batches += 1
+        if not self.batches:
+            self._logger.warning(f'{_FAILURES} batches in a row failed ({reason}): cameras take '
+                                 'turns from now on')
+        return None
 
     def segment(self, image, settings, *, want_confidence=True):
         """
@@ -172,6 +210,7 @@ class Guard:
 
     def _take(self, settings, **changes):
         self.segmenter = self._load(settings, **changes)
+        self._failed_batches = 0
         self._configuration = _configuration(settings)
 
 

@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 
+from ..cores import share_cores
+
 _GRACE = 1.2
 """Seconds after a signal in which the process may end in its own way."""
 
@@ -34,6 +36,7 @@ def _run(args):
     from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 
+    share_cores()
     try:
         rclpy.init(args=args)
     except RuntimeError as error:  # arguments that are none of ROS's

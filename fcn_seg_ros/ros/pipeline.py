@@ -1,12 +1,32 @@
 """The frames' way through the node, in a thread of its own."""
 
+from dataclasses import dataclass
 import time
 
+import numpy as np
+from std_msgs.msg import Header
+
+from .camera import Camera
 from .frame import Frame
 from .guard import EngineDownError, EngineLostError
 from .messages import image_to_rgb
 from .worker import Worker
 from ..errors import ImageError
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A frame that somebody wants, decoded."""
+
+    camera: Camera
+    header: Header
+    arrival: float
+    wanted: list
+    image: np.ndarray
+
+    @property
+    def wants_confidence(self):
+        return any(group.needs_confidence(names) for group, names in self.wanted)
 
 
 class Pipeline:
@@ -33,6 +53,7 @@ class Pipeline:
         self._on_fault = on_fault
         self._closed = False
         self._step_began = None
+        self._unpublished = 0
         self.fault = ''
         self._worker = None
 
@@ -72,39 +93,63 @@ class Pipeline:
         """
         Take the newest frame of every camera through.
 
+        Together where a batch pays; else one after the other, each as new as it can be.
+
         :returns: whether there was any.
         """
-        current = self._current
+        current = settings, guard, _ = self._current
+        turns = [self._cameras] if guard.batches else [[camera] for camera in self._cameras]
         busy = False
-        for camera in self._cameras:
-            frame = camera.input.take(current[0].max_rate)
-            if frame is None or self._closed or self.fault:
+        for cameras in turns:
+            frames = [(camera, frame) for camera in cameras
+                      if (frame := camera.input.take(settings.max_rate)) is not None]
+            if not frames or self._closed or self.fault:
                 continue
             busy = True
             self.step()
             try:
-                self._segment(camera, frame, *current)
+                self._segment(frames, *current)
             finally:
                 self._step_began = None
         return busy
 
-    def _segment(self, camera, frame, settings, guard, navigation):
-        """Segment one frame; whatever goes wrong costs this frame only."""
-        message, arrival = frame
+    def _segment(self, frames, settings, guard, navigation):
+        """Segment a frame of each of some cameras; whatever goes wrong costs one frame only."""
+        jobs = [job for camera, frame in frames
+                if (job := self._guarded(camera, self._prepare, camera, *frame)) is not None]
+        results = guard.try_batch(
+            [job.image for job in jobs], settings,
+            want_confidence=any(job.wants_confidence for job in jobs)) or [None] * len(jobs)
+        self._unpublished = len(jobs)
+        for job, result in zip(jobs, results):
+            self._unpublished -= 1
+            if not self.fault:
+                self.step()
+                self._guarded(job.camera, self._finish, job, result, settings, guard, navigation)
+
+    def _prepare(self, camera, message, arrival):
+        """Return the :class:`_Job` of a frame, or None where nobody wants it."""
+        wanted = camera.wanted()
+        if not wanted:
+            camera.statistics.count('drop:unwanted')
+            return None
+        camera.note_header(message.header)
+        return _Job(camera, message.header, arrival, wanted, image_to_rgb(message))
+
+    def _finish(self, job, result, settings, guard, navigation):
+        """Segment a frame unless its result is there, and publish it."""
+        camera = job.camera
+        if result is None:
+            result = guard.segment(job.image, settings, want_confidence=job.wants_confidence)
+        self._publish(camera, job.wanted, Frame(
+            header=job.header, result=result, settings=settings, navigation=navigation,
+            hurry=self._hurry, info=camera.input.info, network=guard.segmenter.network.name))
+        camera.statistics.frame_done(time.monotonic() - job.arrival)
+
+    def _guarded(self, camera, work, *args):
+        """Return what ``work`` returns; None, and count and log it, when it raises."""
         try:
-            wanted = camera.wanted()
-            if not wanted:
-                camera.statistics.count('drop:unwanted')
-                return
-            camera.note_header(message.header)
-            image = image_to_rgb(message)
-            result = guard.segment(image, settings, want_confidence=any(
-                group.needs_confidence(names) for group, names in wanted))
-            self._publish(camera, wanted, Frame(
-                header=message.header, result=result, settings=settings,
-                navigation=navigation, hurry=self._hurry, info=camera.input.info,
-                network=guard.segmenter.network.name))
-            camera.statistics.frame_done(time.monotonic() - arrival)
+            return work(*args)
         except ImageError as error:
             camera.statistics.frame_failed(error.kind, str(error))
             self._throttle.warning(
@@ -117,14 +162,16 @@ class Pipeline:
             self._on_fault()
         except Exception as error:
             if self._closed or not self._keep_on():
-                return  # its publishers are gone
+                return None  # its publishers are gone
             camera.statistics.frame_failed(type(error).__name__, str(error))
             self._throttle.exception(
                 (camera.name, type(error)), f'frame on {camera.input.topic} failed', error)
+        return None
 
     def _hurry(self):
         """Tell whether there is something else to do."""
-        return self._closed or any(camera.input.waiting for camera in self._cameras)
+        return self._closed or self._unpublished > 0 or any(
+            camera.input.waiting for camera in self._cameras)
 
     def _publish(self, camera, wanted, frame):
         """Let each group publish: what fails in one does not keep the others back."""

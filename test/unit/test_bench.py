@@ -142,9 +142,15 @@ def test_a_picture_that_is_none(tmp_path):
     assert stages.camera_picture((64, 48)).shape == (48, 64, 3)
 
 
-def test_candidates_on_a_gpu_are_in_every_precision():
+def test_candidates_are_in_every_precision_that_the_device_is_fast_in(monkeypatch):
     assert ('torch', 'fp16') in engines.candidates(torch.device('cuda'))
-    assert engines.candidates(torch.device('cpu')) == [('torch', 'fp32'), ('onnxruntime', 'fp32')]
+    cpu = torch.device('cpu')
+    monkeypatch.setattr(engines, 'computes_bf16', lambda: False)
+    assert engines.candidates(cpu) == [('torch', 'fp32'), ('onnxruntime', 'fp32')]
+    monkeypatch.setattr(engines, 'computes_bf16', lambda: True)
+    assert ('torch', 'bf16') in engines.candidates(cpu)
+    assert engines.candidates(cpu, 'fp32') == [('torch', 'fp32'), ('onnxruntime', 'fp32')]
+    assert engines.candidates(cpu, 'int8') == [('onnxruntime', 'int8')]
 
 
 def test_command(tmp_path, capsys):

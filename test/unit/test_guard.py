@@ -184,3 +184,73 @@ def test_settings_reach_the_segmenter_between_pictures():
 ])
 def test_what_counts_as_out_of_memory(error, expected):
     assert is_out_of_memory(error) is expected
+
+
+class BatchSegmenter(FakeSegmenter):
+    """Fails for bad pictures, and counts how many pictures each call has."""
+
+    engine = SimpleNamespace(batches=True)
+
+    def __init__(self, error=RuntimeError):
+        super().__init__()
+        self.error = error
+        self.calls = []
+
+    def segment(self, images, mask_size, want_confidence=True):
+        self.calls.append(len(images))
+        if any(image is BAD for image in images):
+            raise self.error('odd')
+        return [image.shape for image in images]
+
+
+BAD = np.zeros((4, 4, 3), np.uint8)
+
+
+def test_pictures_that_wait_together_are_one_call():
+    segmenter = BatchSegmenter()
+    bench = Bench(segmenter)
+    assert bench.guard.try_batch([PICTURE] * 4, bench.settings) == [(4, 4, 3)] * 4
+    assert segmenter.calls == [4]
+
+
+def test_no_batch_of_one_picture_nor_where_it_does_not_pay():
+    segmenter = BatchSegmenter()
+    bench = Bench(segmenter)
+    assert bench.guard.try_batch([PICTURE], bench.settings) is None
+    segmenter.engine = SimpleNamespace(batches=False)
+    assert bench.guard.try_batch([PICTURE] * 2, bench.settings) is None
+    assert segmenter.calls == []
+
+
+@pytest.mark.parametrize('error', [RuntimeError, torch.cuda.OutOfMemoryError])
+def test_a_failing_batch_costs_the_guilty_picture_only(error):
+    segmenter = BatchSegmenter(error)
+    bench = Bench(segmenter, device='cuda')
+    assert bench.guard.try_batch([PICTURE, BAD, PICTURE], bench.settings) is None
+    assert bench.guard.segment(PICTURE, bench.settings) == (4, 4, 3)
+    with pytest.raises(error):
+        bench.guard.segment(BAD, bench.settings)
+    assert bench.guard.segment(PICTURE, bench.settings) == (4, 4, 3)
+    assert bench.guard.batches
+    assert not bench.loads
+
+
+def test_batches_that_keep_failing_are_made_no_more():
+    segmenter = BatchSegmenter()
+    bench = Bench(segmenter)
+    for _ in range(10):
+        bench.guard.try_batch([PICTURE, BAD], bench.settings)
+    assert segmenter.calls == [2, 2, 2]
+    assert [line for line in bench.log.lines if 'cameras take turns' in line]
+    assert len(bench.log.lines) == 1
+    assert bench.guard.segment(PICTURE, bench.settings) == (4, 4, 3)
+
+
+def test_no_batch_while_the_engine_is_out_of_order():
+    bench = Bench(broken(), DeviceError('busy'), BatchSegmenter())
+    bench.fail(3)
+    bench.fail(1, EngineDownError)
+    assert bench.guard.try_batch([PICTURE] * 2, bench.settings) is None
+    bench.now += 1.0
+    assert bench.segment()
+    assert bench.guard.try_batch([PICTURE] * 2, bench.settings)

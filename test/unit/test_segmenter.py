@@ -35,7 +35,8 @@ def make_model():
 @pytest.fixture(scope='module')
 def make():
     return lambda **kwargs: Segmenter(
-        'tiny', models_dir=tiny_models_dir(), **{'engine': 'torch', 'device': 'cpu', **kwargs})
+        'tiny', models_dir=tiny_models_dir(), **{
+            'engine': 'torch', 'device': 'cpu', 'precision': 'fp32', **kwargs})
 
 
 @pytest.fixture(scope='module')
@@ -213,9 +214,15 @@ def test_cuda_path_with_a_fake_gpu(make, monkeypatch, precision, decoder):
         segmenter = make(device='cuda', precision=precision, min_confidence=0.2,
                          ignore_classes=['void', 'sky'])
         assert segmenter.engine.precision == ('fp16' if precision == 'auto' else precision)
-        masks = segmenter._masks(images, sizes, want_confidence=True)
-        for (ids, confidence), size in zip(masks, sizes):
-            for tensor in (ids, confidence):
+        batch = segmenter.preprocess(images)
+        assert batch.device.type == 'cuda'
+        assert batch.shape == (2, 3, HEIGHT, WIDTH)
+        for scores, size in zip(segmenter.engine(batch), sizes):
+            for tensor in segmenter.classify(scores, size):
                 assert tensor.device.type == 'cuda'
+        masks = segmenter._masks(images, sizes, want_confidence=True)
+        for mask, size in zip(masks, sizes):
+            for tensor in mask:
+                assert tensor.device.type == 'cpu'
                 assert tensor.dtype == torch.uint8
                 assert tensor.shape == size

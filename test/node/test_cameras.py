@@ -1,0 +1,116 @@
+"""Several cameras on one network: together where that pays, in turns otherwise."""
+
+from fcn_seg_ros import Segmenter
+from graph import image_message, mask_of, picture
+from networks import TINY
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+
+CAMERAS = [f'camera{index}' for index in range(4)]
+SLOW = """
+import time
+from fcn_seg_ros.engines.torch_engine import TorchEngine
+
+call = TorchEngine.__call__
+
+def slow(self, batch):
+    time.sleep(0.05)
+    print('batch of', len(batch), flush=True)
+    return call(self, batch)
+
+TorchEngine.__call__ = slow
+"""
+BATCHES = SLOW + """
+init = TorchEngine.__init__
+
+def batching(self, *args, **kwargs):
+    init(self, *args, **kwargs)
+    self.batches = True
+
+TorchEngine.__init__ = batching
+"""
+WHITE_FAILS = BATCHES + """
+def fail(self, batch):
+    if (batch > 1).all(dim=(1, 2, 3)).any():
+        raise ValueError('white')
+    return slow(self, batch)
+
+TorchEngine.__call__ = fail
+"""
+
+
+class Bench:
+    """A node with four cameras that publish at the same time."""
+
+    def __init__(self, nodes, prelude):
+        self.node = nodes.start(prelude=prelude, cameras=CAMERAS)
+        self.graph = graph = nodes.graph
+        self.cameras = [graph.camera(f'{name}/image') for name in CAMERAS]
+        self.masks = [graph.listen(Image, f'/segmentation/{name}/class_mask')
+                      for name in CAMERAS]
+        for camera in self.cameras:
+            graph.wait_for_subscribers(camera)
+        self.sent = {}
+
+    def film_until(self, condition, what, pictures):
+        """Publish a picture of each camera again and again until something is true."""
+        def once():
+            for camera, pixels in zip(self.cameras, pictures):
+                message = image_message(pixels)
+                stamp = message.header.stamp
+                self.sent[stamp.sec, stamp.nanosec] = pixels
+                camera.publish(message)
+            self.graph.spin_for(0.02)
+
+        self.graph.wait_until(lambda: condition() or once(), what)
+
+    def counts(self):
+        """Return how many masks of each camera have arrived."""
+        return [len(masks.messages) for masks in self.masks]
+
+
+@pytest.fixture(scope='module')
+def expected(models_dir):
+    """Return the function that segments a picture alone."""
+    segmenter = Segmenter(TINY, models_dir=str(models_dir), device='cpu', engine='torch',
+                          threads=1)
+    return lambda pixels: segmenter(pixels).class_mask
+
+
+def test_frames_that_wait_together_are_one_batch(nodes, expected):
+    bench = Bench(nodes, BATCHES)
+    pictures = [picture(seed=seed, height=40 + 8 * seed) for seed in range(4)]
+    bench.film_until(lambda: 'batch of 4' in bench.node.log and min(bench.counts()) >= 8,
+                     'a batch', pictures)
+    for masks, pixels in zip(bench.masks, pictures):
+        alone = expected(pixels)
+        for message in masks.messages:
+            stamp = message.header.stamp
+            assert bench.sent[stamp.sec, stamp.nanosec] is pixels
+            assert np.mean(mask_of(message) == alone) > 0.99
+
+
+def test_a_frame_that_fails_in_a_batch_costs_itself_only(nodes):
+    bench = Bench(nodes, WHITE_FAILS)
+    pictures = [picture(seed=0), np.full((48, 64, 3), 255, np.uint8), picture(seed=2),
+                picture(seed=3)]
+    bench.film_until(
+        lambda: "failed: ValueError('white')" in bench.node.log
+        and all(count >= 8 for count in bench.counts()[::2] + bench.counts()[3:]),
+        'masks of the others', pictures)
+    assert bench.counts()[1] == 0
+    assert '/camera1/image failed' in bench.node.log
+    assert 'load it again' not in bench.node.log
+
+
+@pytest.mark.parametrize('prelude', [SLOW, BATCHES], ids=['in turns', 'together'])
+def test_cameras_have_equal_shares(nodes, prelude):
+    bench = Bench(nodes, prelude)
+    pictures = [picture(seed=seed) for seed in range(4)]
+    bench.film_until(lambda: min(bench.counts()) > 0, 'a mask of each', pictures)
+    for masks in bench.masks:
+        masks.clear()
+    bench.film_until(lambda: max(bench.counts()) >= 40, 'masks', pictures)
+    assert max(bench.counts()) <= 1.1 * min(bench.counts())
+    assert ('batch of 4' in bench.node.log) == (prelude is BATCHES)
