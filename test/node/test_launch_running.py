@@ -1,12 +1,15 @@
 """The launch files for real, with launch_testing, where that is installed."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
+import signal
 import subprocess
 import sys
+import time
 
-from graph import Domain
+from graph import DEADLINE, Domain
 from networks import TINY
 import pytest
 
@@ -95,3 +98,30 @@ service.run()
     domain.release()
     assert "unknown network 'nonsense'" in done.stdout
     assert 'process has finished cleanly' in done.stdout, done.stdout
+
+
+def test_one_sigint_to_the_command_ends_all_as_docker_and_systemd_send_it(models_dir, tmp_path):
+    """To the command alone and without a terminal: nobody else tells those it started."""
+    pytest.importorskip('ros2launch.api', reason="ROS 2's command line is not installed here")
+    domain = Domain()
+    log = tmp_path / 'log.txt'
+    with log.open('wb') as file:
+        launch = subprocess.Popen(
+            ['ros2', 'launch', 'fcn_seg_ros', 'demo.launch.py', f'network:={TINY}',
+             f'models_dir:={models_dir}', 'engine:=torch', 'device:=cpu', 'threads:=1'],
+            env=dict(os.environ, ROS_DOMAIN_ID=str(domain.number), ROS_LOG_DIR=str(tmp_path)),
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+    try:
+        end = time.monotonic() + DEADLINE
+        while not all(words in log.read_text() for words in ('waiting for images', 'publishing')):
+            assert launch.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+        launch.send_signal(signal.SIGINT)
+        assert launch.wait(DEADLINE) == 0
+        assert log.read_text().count('process has finished cleanly') == 2, log.read_text()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(launch.pid, 0)  # nobody is left of its session
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(launch.pid, signal.SIGKILL)
+        domain.release()
