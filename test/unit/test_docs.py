@@ -3,6 +3,7 @@
 from pathlib import Path
 import re
 
+from fcn_seg_ros.image import SUPPORTED
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,24 @@ def test_every_link_leads_somewhere(page):
         assert file.is_relative_to(ROOT), f'{target} is outside the repository'
         if anchor:
             assert anchor in anchors(file.read_text()), f'{target}: no such heading'
+
+
+def test_the_readme_lists_every_output():
+    """As the SROS 2 policy does, which is compared with a running node."""
+    policy = (ROOT / 'config' / 'sros2' / 'policy.xml').read_text()
+    published = {name for name in re.findall(r'<topic>/segmentation/(.+)</topic>', policy)
+                 if not name.endswith('/compressed') and name != 'transition_event'}
+    rows = re.findall(r'^\| (`~/.+?) \|', (ROOT / 'README.md').read_text(), re.M)
+    assert {name for row in rows for name in re.findall('`~/([a-z_]+)`', row)} == published
+
+
+def test_the_readme_lists_every_encoding():
+    text, = re.findall(r'^Encodings: (.+?) with any `step`', (ROOT / 'README.md').read_text(),
+                       re.M | re.S)
+    patterns = ('rggb', 'bggr', 'gbrg', 'grbg')
+    listed = {name.replace('*', pattern) for name in re.split(r',\s*', text.strip(', \n'))
+              for pattern in (patterns if '*' in name else ('',))}
+    assert listed == set(SUPPORTED)
 
 
 def test_the_tests_that_back_promises_are_there():
