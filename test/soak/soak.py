@@ -206,8 +206,9 @@ class Soak:
                   for name, count in sorted(self.checks.checked.items())]
         lines += [f'| counted by the node: {name} | {count} |'
                   for name, count in sorted(self.checks.counted.items())]
+        latency = self.checks.latency or [np.nan]
         lines += [f'| latency p95, median and largest of all seconds | '
-                  f'{np.median(self.checks.latency):.0f}, {max(self.checks.latency):.0f} ms |']
+                  f'{np.median(latency):.0f}, {max(latency):.0f} ms |']
         lines += [f'| diagnostics: {name} | {count} |'
                   for name, count in sorted(self.checks.levels.items())]
         lines += [f'| {event.replace("_", " ")} | {count} |'
