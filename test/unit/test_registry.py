@@ -64,7 +64,7 @@ def test_names_and_addresses_are_all_different(registry):
 def test_bundled_network_comes_without_a_download(registry):
     network = registry.get('fcn-resnet18-street')
     assert network.classes.labels[0] == 'sky'
-    assert network.decoder == 'ladder4'
+    assert network.decoder == 'ladder2'
     assert network.folder == registry.share / 'models' / 'fcn-resnet18-street'
 
 
