@@ -9,8 +9,8 @@ Three decoders share one backbone:
 - ``fcn8s``: the stride-32 scores are upsampled by learned deconvolutions and
   added to scores of the stride-16 and stride-8 features (J. Long, E. Shelhamer,
   T. Darrell, "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015);
-- ``ladder4``: features, not scores, are fused from stride 32 up to stride 4, see
-  :class:`Ladder`.
+- ``ladder4`` and ``ladder2``: features, not scores, are fused from stride 32 up to
+  stride 4 or 2, see :class:`Ladder`.
 
 The networks return class scores (logits) on their own grid.  Interpolating them
 to the picture's size belongs to post-processing, see ``postprocess``.
@@ -22,8 +22,11 @@ import torch.nn.functional as F
 from torchvision.models import resnet18
 from torchvision.models.segmentation.fcn import FCNHead
 
-DECODERS = {'fcn32s': 32, 'fcn8s': 8, 'ladder4': 4}
+DECODERS = {'fcn32s': 32, 'fcn8s': 8, 'ladder4': 4, 'ladder2': 2}
 """Decoder name to the stride of its score grid, pixels of the input per cell."""
+
+LADDERS = ('ladder4', 'ladder2')
+"""Decoders whose scores do without the stride-32 head."""
 
 
 class FCNResNet18(nn.Module):
@@ -32,7 +35,7 @@ class FCNResNet18(nn.Module):
 
     :param num_classes: number of classes C, at least 1.
     :param decoder: a key of :data:`DECODERS`.
-    :param stride32_head: False leaves the stride-32 head out of ``ladder4``, which needs
+    :param stride32_head: False leaves the stride-32 head out of a ladder, which needs
         it for training and for an export in the published form only.
     :param backbone_weights: torchvision ResNet-18 weights for a start from a
         trained backbone (training only), or None.
@@ -48,15 +51,16 @@ class FCNResNet18(nn.Module):
         self.decoder = decoder
         self.backbone = resnet18(weights=backbone_weights)
         del self.backbone.avgpool, self.backbone.fc
-        if stride32_head or decoder != 'ladder4':
+        self._has_ladder = decoder in LADDERS
+        if stride32_head or not self._has_ladder:
             self.classifier = FCNHead(512, num_classes)
         if decoder == 'fcn8s':
             self.skip16 = FCNHead(256, num_classes)
             self.skip8 = FCNHead(128, num_classes)
             self.up16 = _bilinear_deconvolution(num_classes)
             self.up8 = _bilinear_deconvolution(num_classes)
-        elif decoder == 'ladder4':
-            self.ladder = Ladder(num_classes)
+        elif self._has_ladder:
+            self.ladder = Ladder(num_classes, self.stride)
 
     @property
     def has_stride32_head(self):
@@ -69,12 +73,13 @@ class FCNResNet18(nn.Module):
         return DECODERS[self.decoder]
 
     def features(self, x):
-        """Return the backbone's features at strides 4, 8, 16 and 32."""
+        """Return the backbone's features at strides 2, 4, 8, 16 and 32."""
         b = self.backbone
-        s4 = b.layer1(b.maxpool(b.relu(b.bn1(b.conv1(x)))))
+        s2 = b.relu(b.bn1(b.conv1(x)))
+        s4 = b.layer1(b.maxpool(s2))
         s8 = b.layer2(s4)
         s16 = b.layer3(s8)
-        return s4, s8, s16, b.layer4(s16)
+        return s2, s4, s8, s16, b.layer4(s16)
 
     def forward_all(self, x):
         """
@@ -96,50 +101,64 @@ class FCNResNet18(nn.Module):
         """
         features = self.features(x)
         # The stride-32 head takes no part in the ladder: only training needs it there.
-        scores32 = None if self.decoder == 'ladder4' else self.classifier(features[-1])
+        scores32 = None if self._has_ladder else self.classifier(features[-1])
         return self._decode(features, scores32)
 
     def _decode(self, features, scores32):
         if self.decoder == 'fcn32s':
             return scores32
-        if self.decoder == 'ladder4':
+        if self._has_ladder:
             return self.ladder(*features)
-        _, s8, s16, _ = features
+        _, _, s8, s16, _ = features
         scores = _add(self.skip16(s16), self.up16(scores32))
         return _add(self.skip8(s8), self.up8(scores))
 
 
 class Ladder(nn.Module):
     """
-    A decoder that fuses features from stride 32 up to stride 4 and scores them there.
+    A decoder that fuses features from stride 32 up to stride 4 or 2 and scores them there.
 
     Each rung enlarges what comes from below, adds a 1x1 projection of the backbone's
     features and blends the sum with a 3x3 convolution, as in SwiftNet (M. Orsic et al.,
     "In Defense of Pre-trained ImageNet Architectures for Real-time Semantic Segmentation
-    of Road-driving Images", CVPR 2019); there with 128 channels throughout, here with 96
-    and at stride 4 with 64, within 1.1 times the operations of ``fcn32s``.
+    of Road-driving Images", CVPR 2019); there with 128 channels throughout, here with 96,
+    at stride 4 with 64 and at stride 2, where SwiftNet has no rung, with 24: within 1.1 and
+    1.15 times the operations of ``fcn32s``.
 
     :param num_classes: number of classes.
+    :param stride: of the scores, 4 or 2.
     """
 
-    def __init__(self, num_classes):
+    def __init__(self, num_classes, stride=4):
         super().__init__()
         self.top = _convolution(512, 96, 1)
         self.lateral16, self.blend16 = _convolution(256, 96, 1), _convolution(96, 96, 3)
         self.lateral8, self.blend8 = _convolution(128, 96, 1), _convolution(96, 64, 3)
         self.lateral4, self.blend4 = _convolution(64, 64, 1), _convolution(64, 64, 3)
+        channels = 64
+        self._reaches2 = stride == 2
+        if self._reaches2:
+            channels = 24
+            self.narrow = _convolution(64, channels, 1)
+            self.lateral2 = _convolution(64, channels, 1)
+            self.blend2 = _convolution(channels, channels, 3)
         self.dropout = nn.Dropout(0.1)
-        self.score = nn.Conv2d(64, num_classes, 1)
+        self.score = nn.Conv2d(channels, num_classes, 1)
 
-    def forward(self, s4, s8, s16, s32):
-        """Return scores at stride 4 of the backbone's features at strides 4, 8, 16, 32."""
+    def forward(self, s2, s4, s8, s16, s32):
+        """Return scores of the backbone's features at strides 2, 4, 8, 16, 32."""
         x = self.top(s32)
         for skip, lateral, blend in ((s16, self.lateral16, self.blend16),
                                      (s8, self.lateral8, self.blend8),
                                      (s4, self.lateral4, self.blend4)):
-            x = F.interpolate(x, size=skip.shape[-2:], mode='bilinear', align_corners=False)
-            x = blend(lateral(skip) + x)
+            x = blend(lateral(skip) + _enlarge(x, skip))
+        if self._reaches2:
+            x = self.blend2(self.lateral2(s2) + _enlarge(self.narrow(x), s2))
         return self.score(self.dropout(x))
+
+
+def _enlarge(x, like):
+    return F.interpolate(x, size=like.shape[-2:], mode='bilinear', align_corners=False)
 
 
 def _convolution(inputs, outputs, size):

@@ -9,7 +9,7 @@ Two forms are read:
   folded into convolutions and names like ``onnx::Conv_123``: the graph is followed from
   its input, layer by layer as the model computes, and each weight is told by its place.
 
-The second form is not read of ``ladder4``; our own exports of it are of the first.  They lack
+The second form is not read of ladders; our own exports of it are of the first.  They lack
 the stride-32 head, which takes no part in its scores.
 
 In both the layers' strides, paddings and so on must be the model's own: equal shapes alone
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from .errors import WeightsError
-from .model import FCNResNet18
+from .model import FCNResNet18, LADDERS
 from .onnx_file import Node, read_graph
 
 _OPS = {nn.Conv2d: 'Conv', nn.ConvTranspose2d: 'ConvTranspose'}
@@ -50,7 +50,7 @@ def read_onnx(data, decoder):
     if _TELLTALE in tensors:
         _check_names(graph, model, shapes)
         arrays = {name: _array(tensors, name, shape, name) for name, shape in shapes.items()}
-    elif decoder == 'ladder4':
+    elif decoder in LADDERS:
         raise WeightsError('its weights have lost their names: export it with "fcn-seg export"')
     else:
         arrays = _Walk(graph, tensors, model, shapes).state()
@@ -69,7 +69,7 @@ def _with_copies(graph):
 def _count_classes(graph, decoder):
     """Return C of the last layer, told by its shape where the names are lost."""
     last = graph.tensors.get('ladder.score.weight')
-    if decoder == 'ladder4' and last is not None and len(last.shape) == 4 \
+    if decoder in LADDERS and last is not None and len(last.shape) == 4 \
             and 0 < last.shape[0] < 256:
         return last.shape[0]
     # The head's is C x 128 x 1 x 1; layer3 has one, too, with 256.

@@ -25,7 +25,7 @@ WEIGHT_SUFFIXES = ('.safetensors', '.onnx', '.pth')
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-DECODERS = ('fcn32s', 'fcn8s', 'ladder4')
+DECODERS = ('fcn32s', 'fcn8s', 'ladder4', 'ladder2')
 
 _MAX_SIDE = 8192
 _NAME = r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}'

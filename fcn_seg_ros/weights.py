@@ -16,7 +16,7 @@ import zipfile
 import torch
 
 from .errors import RegistryError, WeightsError
-from .model import FCNResNet18
+from .model import FCNResNet18, LADDERS
 from .onnx_weights import format_shape, read_onnx
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -25,7 +25,7 @@ MAX_BYTES = 256 * 1024 * 1024
 _IGNORED_PREFIX = 'aux_classifier.'  # torchvision's second head, used in training only
 _IGNORED_SUFFIX = '.num_batches_tracked'  # a counter that inference never reads
 _FIRST, _HEAD = 'backbone.conv1.weight', 'classifier.4.weight'
-_LAST = {'fcn32s': _HEAD, 'fcn8s': _HEAD, 'ladder4': 'ladder.score.weight'}
+_LAST = {'fcn32s': _HEAD, 'fcn8s': _HEAD} | dict.fromkeys(LADDERS, 'ladder.score.weight')
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 

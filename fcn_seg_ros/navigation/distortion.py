@@ -155,7 +155,8 @@ def _tilt(points, tau_x, tau_y):
 
 def _first_root_sqrt(coefficients):
     """Return the square root of a polynomial's smallest positive root, inf if it has none."""
-    roots = np.polynomial.polynomial.polyroots(np.trim_zeros(coefficients, 'b'))
+    with np.errstate(over='ignore'):  # of coefficients that hardly count
+        roots = np.polynomial.polynomial.polyroots(np.trim_zeros(coefficients, 'b'))
     real = roots.real[(np.abs(roots.imag) < 1e-9 * np.maximum(1.0, np.abs(roots)))
                       & (roots.real > 0.0)]
     return math.sqrt(real.min()) if real.size else math.inf

@@ -41,8 +41,8 @@ def within_range(depth, ray_lengths, min_range, max_range):
     :param ray_lengths: array ..., lengths of the unit-depth rays.
     :param min_range, max_range: bounds of the distance from the lens, m.
     """
-    distance = depth * ray_lengths
-    with np.errstate(invalid='ignore'):
+    with np.errstate(invalid='ignore', over='ignore'):
+        distance = depth * ray_lengths
         good = (distance >= min_range) & (distance <= max_range)
     return np.where(good, depth, depth.dtype.type(np.nan))
 

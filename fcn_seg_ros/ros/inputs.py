@@ -41,7 +41,8 @@ class CameraInput:
         self._info_name, self.info_topic = self._find_info(f'{prefix}camera_info', base)
         self._lock = threading.Lock()
         self._frame = None
-        self._slot = float('-inf')  # when the last frame let through was due
+        self._period = 0.0  # s between the frames that max_rate lets through
+        self._slot = float('-inf')  # when the last of them was due
         self._subscriptions = FollowingSubscriptions(node, on_change)
         self.info = None
         self.subscribed_at = None
@@ -89,8 +90,14 @@ class CameraInput:
 
     @property
     def waiting(self):
-        """Tell whether a frame waits to be taken."""
-        return self._frame is not None
+        """Tell whether a frame waits to be taken, other than one that ``max_rate`` will drop."""
+        frame = self._frame
+        return frame is not None and not self._early(frame[1])
+
+    def _early(self, arrival):
+        """Tell whether ``max_rate`` does not let a frame through."""
+        return bool(self._period) and (
+            arrival < self._slot + self._period - _SLACK * self._period)
 
     def _on_info(self, msg):
         self.info = msg
@@ -116,13 +123,14 @@ class CameraInput:
             frame, self._frame = self._frame, None
         if frame is None:
             return None
-        if max_rate:
-            period, arrival = 1 / max_rate, frame[1]
-            due = self._slot + period
-            if arrival < due - _SLACK * period:
+        self._period = period = 1 / max_rate if max_rate else 0.0
+        if period:
+            arrival = frame[1]
+            if self._early(arrival):
                 self._statistics.count('drop:max_rate')
                 return None
             # Due times follow each other, not the arrivals: 20 of a camera's 30 frames a
             # second are two of three, not every other one.
+            due = self._slot + period
             self._slot = due if due > arrival - period else arrival
         return frame

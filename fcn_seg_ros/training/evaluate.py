@@ -18,7 +18,7 @@ def check_stride32_head(model):
     """
     Refuse a network without the stride-32 head.
 
-    :raises TrainingError: for a ``ladder4`` network from an .onnx file, which left it out.
+    :raises TrainingError: for a ladder network from an .onnx file, which left it out.
     """
     if not model.has_stride32_head:
         raise TrainingError(

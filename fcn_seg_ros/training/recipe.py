@@ -162,7 +162,8 @@ def _network(data, where):
     size = _pair(f, 'size', 32, MAX_SIDE, whole=True)
     return {'decoder': _choice(f, 'decoder', tuple(DECODERS), 'fcn32s'),
             'weights': f.text('weights', default=''),
-            'weights_part': _choice(f, 'weights_part', ('all', 'backbone'), 'all'), 'size': size,
+            'weights_part': _choice(f, 'weights_part', ('all', 'backbone', 'fitting'), 'all'),
+            'size': size,
             'crop': _pair(f, 'crop', 32, MAX_SIDE, size, whole=True)}
 
 

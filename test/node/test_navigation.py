@@ -261,6 +261,33 @@ def test_late_depth_is_waited_for_and_holds_no_mask_back(robot, view):
         assert robot.request(points__patience=0.1) == (True, '')
 
 
+def test_frames_that_a_rate_limit_drops_do_not_cut_the_wait_short(robot, view):
+    assert robot.request(points__patience=1.0, max_rate=1.0) == (True, '')
+    try:
+        def comes_in_time():
+            """Send depth after more images; tell whether the points are made of it."""
+            header = new_header()
+
+            def send():
+                robot.send(image_message(view.rgb, header=header), calibration(CAMERA))
+
+            robot.graph.wait_until(lambda: header.stamp in robot.arrived('class_mask')
+                                   or send(), 'a mask')
+            for _ in range(4):
+                send()
+                robot.graph.spin_for(0.05)
+            robot.depth.publish(depth_message(view.depth, header))
+            robot.graph.wait_until(lambda: header.stamp in robot.arrived('points'), 'points')
+            points = next(cloud for cloud in robot.received('points')
+                          if cloud.header.stamp == header.stamp)
+            return np.array_equal(read_cloud(points)['z'][~GROUND[view.class_mask]],
+                                  view.depth[~GROUND[view.class_mask]], equal_nan=True)
+
+        robot.graph.wait_until(comes_in_time, 'points of late depth')
+    finally:
+        assert robot.request(points__patience=0.1, max_rate=0.0) == (True, '')
+
+
 def test_no_frame_waits_for_the_depth_of_another(robot, view):
     assert robot.request(points__patience=1.0) == (True, '')
     try:

@@ -28,6 +28,7 @@ class Soak:
     """One run; ``faults`` collects what was wrong."""
 
     def __init__(self, args, folder):
+        from checks import Checks
         import conftest
         from networks import OTHER, TINY, write_network
         self.args = args
@@ -38,30 +39,20 @@ class Soak:
         write_network(models, OTHER, seed=1)
         self.nodes = conftest.Nodes(folder, models)
         self.graph = self.nodes.graph
-        self.faults, self.events, self.frames = Counter(), Counter(), Counter()
-        self.newest = dict.fromkeys(CAMERAS, 0)
-        self.masks = {name: {} for name in CAMERAS}
+        self.faults, self.events = Counter(), Counter()
         self.serial = dict.fromkeys(CAMERAS, 0)
         self.memory = []  # for each life of the node, each second: (own, shared), bytes
-        self.diagnosed = Counter()
         self.cameras = {}
         self.node = None
         self.publishers = []
-        self.expected_size = {'input'}
-        self.silent_since = time.monotonic()
+        self.checks = Checks(
+            self.graph.node, CAMERAS, self.networks, models, self._fault, time.monotonic)
 
     def run(self):
         """Run for the time asked for."""
-        from diagnostic_msgs.msg import DiagnosticArray
-        from fcn_seg_ros.msg import ClassFractions
-        from sensor_msgs.msg import Image
         self.start_node()
         for name in CAMERAS:
             self.start_camera(name)
-            self._listen(Image, name, 'class_mask', self._on_mask)
-            self._listen(ClassFractions, name, 'class_fractions', self._on_fractions)
-            self._listen(Image, name, 'confidence', self._on_confidence)
-        self._subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics)
         end = time.monotonic() + self.args.minutes * 60
         next_event = time.monotonic() + 20
         next_sample = 0.0
@@ -84,8 +75,11 @@ class Soak:
         """Start the node and count its life."""
         self.node = self.nodes.start(
             cameras=list(CAMERAS), network=self.networks[0], threads=self.args.threads,
-            engine=self.args.engine)
-        self.expected_size.add('input')  # the new node's, while the old one's may still come
+            engine=self.args.engine,
+            # A grid without odometry, since there is no TF here.
+            mount__height=1.0, mount__pitch=0.3, costmap__frame='base_footprint')
+        # The new node's, while the old one's may still come.
+        self.checks.expected_size.add('input')
         # The end of a killed node is known only after its lease: a call would go to the dead.
         mask = f'/segmentation/{CAMERAS[0]}/class_mask'
 
@@ -100,8 +94,8 @@ class Soak:
         self.publishers = publishers()
         self.graph.forget_services()
         self.memory.append([])
-        self.expected_size = {'input'}
-        self.silent_since = time.monotonic()
+        self.checks.expected_size = {'input'}
+        self.checks.last_mask = time.monotonic()
 
     def start_camera(self, name):
         """Start a camera's process, reliable or not."""
@@ -117,7 +111,7 @@ class Soak:
     def _happen(self):
         event = self.dice.choices(
             (self.kill_camera, self.switch_network, self.change_mask_size, self.cycle,
-             self.stop_node, self.kill_node), (5, 6, 4, 3, 0.7, 0.7))[0]
+             self.stop_node, self.kill_node), (5, 6, 4, 3, 0.4, 0.4))[0]
         self.events[event.__name__] += 1
         event()
 
@@ -150,10 +144,10 @@ class Soak:
     def change_mask_size(self):
         """Change the size of the masks."""
         value = self.dice.choice(('input', 'network', '320x180', '333x111'))
-        self.expected_size.add(value)  # frames in work still have the old one
+        self.checks.expected_size.add(value)  # frames in work still have the old one
         self._set('mask_size', value, True)
         self.graph.spin_for(1.0)
-        self.expected_size = {value}
+        self.checks.expected_size = {value}
 
     def cycle(self):
         """Deactivate, sometimes clean up as well, and come back."""
@@ -167,7 +161,7 @@ class Soak:
                 transition=Transition(id=step)))
             if answer is None or not answer.success:
                 self._fault(f'transition {step} failed')
-        self.silent_since = time.monotonic()
+        self.checks.last_mask = time.monotonic()
 
     def _set(self, name, value, expected):
         from rcl_interfaces.srv import SetParameters
@@ -184,64 +178,7 @@ class Soak:
             self._fault(str(error))
             return None
 
-    # -- what is checked ----------------------------------------------------------------
-
-    def _listen(self, message_type, camera, name, callback):
-        self._subscribe(message_type, f'/segmentation/{camera}/{name}',
-                        lambda message: callback(camera, message))
-
-    def _subscribe(self, message_type, topic, callback):
-        self.graph.node.create_subscription(message_type, topic, callback, 1)
-
-    def _on_mask(self, camera, message):
-        mask = self._checked(camera, message, 'mask')
-        if mask is None:
-            return
-        self.frames[camera] += 1
-        self.silent_since = time.monotonic()
-        serial = int(message.header.frame_id.split('/')[0])
-        if serial <= self.newest[camera]:
-            self._fault(f'{camera}: frame {serial} after {self.newest[camera]}')
-        self.newest[camera] = serial
-        counts = np.bincount(mask, minlength=256) / mask.size
-        self.masks[camera] = {message.header.frame_id: counts}
-
-    def _on_confidence(self, camera, message):
-        self._checked(camera, message, 'confidence')
-
-    def _checked(self, camera, message, what):
-        """Return an image's pixels when it is as its frame_id says it must be."""
-        _, width, height, _ = message.header.frame_id.split('/')
-        sizes = {'input': (int(width), int(height)), 'network': None}
-        got = message.width, message.height
-        allowed = [sizes.get(size) or tuple(map(int, size.split('x')))
-                   for size in self.expected_size if size != 'network']
-        if got not in allowed and 'network' not in self.expected_size:
-            self._fault(f'{camera}: {what} of {got}, expected {allowed}')
-        if len(message.data) != message.step * message.height or message.encoding != 'mono8':
-            self._fault(f'{camera}: {what} with {len(message.data)} bytes of {got}')
-            return None
-        return np.frombuffer(message.data, np.uint8)
-
-    def _on_fractions(self, camera, message):
-        shares = [entry.fraction for entry in message.classes]
-        if abs(sum(shares) + message.unknown - 1) > 1e-4:
-            self._fault(f'{camera}: fractions sum to {sum(shares) + message.unknown}')
-        if message.network not in self.networks:
-            self._fault(f'{camera}: network {message.network}')
-        counts = self.masks[camera].get(message.header.frame_id)
-        if counts is not None:
-            self.frames['compared with their fractions'] += 1
-            if np.abs(counts[:len(shares)] - shares).max() > 1e-4:
-                self._fault(f'{camera}: fractions are not those of the mask')
-
-    def _on_diagnostics(self, message):
-        for status in message.status:
-            name = status.name.split(': ')[1]
-            self.diagnosed[f'{name} {ord(status.level)}'] += 1
-            if name.endswith('masks'):
-                values = {value.key: value.value for value in status.values}
-                self.last_latency = values.get('latency p95 (ms)', '')
+    # -- what is watched ----------------------------------------------------------------
 
     def _sample(self, now):
         if self.node.process.poll() is not None:
@@ -250,9 +187,9 @@ class Soak:
             self.start_node()
             return
         self.memory[-1].append((self.node.memory(), self.node.memory('RssShmem')))
-        if now - self.silent_since > 60:
+        if now - self.checks.last_mask > 60:
             self._fault('no mask for a minute')
-            self.silent_since = now
+            self.checks.last_mask = now
 
     def _fault(self, text):
         self.faults[text] += 1
@@ -265,9 +202,14 @@ class Soak:
         lines = [f'{self.args.minutes:g} minutes, {len(CAMERAS)} cameras at {self.args.rate:g} '
                  f'Hz, sizes {self.args.sizes}, networks {", ".join(self.networks)}, '
                  f'{os.cpu_count()} CPU cores', '', '| | |', '| --- | --- |']
-        lines += [f'| masks of {name}, all checked | {self.frames[name]} |' for name in CAMERAS]
-        compared = self.frames['compared with their fractions']
-        lines += [f'| masks compared with their fractions | {compared} |']
+        lines += [f'| checked: {name} | {count} |'
+                  for name, count in sorted(self.checks.checked.items())]
+        lines += [f'| counted by the node: {name} | {count} |'
+                  for name, count in sorted(self.checks.counted.items())]
+        lines += [f'| latency p95, median and largest of all seconds | '
+                  f'{np.median(self.checks.latency):.0f}, {max(self.checks.latency):.0f} ms |']
+        lines += [f'| diagnostics: {name} | {count} |'
+                  for name, count in sorted(self.checks.levels.items())]
         lines += [f'| {event.replace("_", " ")} | {count} |'
                   for event, count in sorted(self.events.items())]
         for index, life in enumerate(self.memory, 1):

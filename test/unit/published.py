@@ -6,7 +6,7 @@ import tarfile
 import tempfile
 import warnings
 
-from fcn_seg_ros.model import FCNResNet18
+from fcn_seg_ros.model import FCNResNet18, LADDERS
 import torch
 
 torch.set_num_threads(1)  # the pictures are tiny: threads would only wait for each other
@@ -40,9 +40,9 @@ def onnx(form='published', decoder='fcn32s', num_classes=5):
         PyTorch 1.1 did it), or 'folded' (the exporter's default).
     """
     options = {
-        # Before opset 11 ONNX has no interpolation like PyTorch's, which the ladder needs.
+        # Before opset 11 ONNX has no interpolation like PyTorch's, which ladders need.
         'published': {'training': torch.onnx.TrainingMode.PRESERVE,
-                      'opset_version': 11 if decoder == 'ladder4' else 9,
+                      'opset_version': 11 if decoder in LADDERS else 9,
                       'do_constant_folding': False, 'keep_initializers_as_inputs': True},
         'folded': {},
     }[form]

@@ -78,6 +78,7 @@ def test_stages_build_on_each_other_and_the_last_is_no_root(path):
     assert last['USER'] == '$UID'
     assert last['ARG'] == 'UID=1000'
     assert last['ENTRYPOINT'] == '["/entrypoint.sh"]'
+    assert last['STOPSIGNAL'] == 'SIGINT'  # the one at which ros2 launch ends what it started
     assert ROOT.joinpath('docker/entrypoint.sh').stat().st_mode & 0o111
 
 
@@ -111,6 +112,7 @@ def test_services_share_network_and_memory_with_the_host(compose, service):
     assert (ROOT / 'docker' / build['context'] / build['dockerfile']).is_file()
     assert service['network_mode'] == service['ipc'] == 'host'
     assert service['cap_drop'] == ['ALL']
+    assert service['stop_signal'] == 'SIGINT'
     for volume in service['volumes']:
         assert volume.split(':')[0] in compose['volumes']
 

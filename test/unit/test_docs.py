@@ -30,6 +30,19 @@ def test_every_link_leads_somewhere(page):
             assert anchor in anchors(file.read_text()), f'{target}: no such heading'
 
 
+def test_the_tests_that_back_promises_are_there():
+    rows = [line for line in (ROOT / 'docs' / 'robustness.md').read_text().splitlines()
+            if '`test_' in line and 'test/' in line]
+    assert len(rows) > 30
+    named = r'((?:`test_\w+`, )*`test_\w+`) in `(test/\S+\.py)`'
+    for row in rows:
+        assert '`test_' not in re.sub(named, '', row)  # none without its file
+        for names, path in re.findall(named, row):
+            text = (ROOT / path).read_text()
+            for name in re.findall(r'\w+', names):
+                assert f'def {name}(' in text, f'{path} has no {name}'
+
+
 def test_the_architecture_names_files_that_are_there():
     text = (ROOT / 'docs' / 'architecture.md').read_text()
     names = set(re.findall(r'\b(?:[a-z_]+/)*[a-z_]+\.(?:py|cpp)\b', text))

@@ -4,8 +4,10 @@ import errno
 import hashlib
 import json
 import os
+from pathlib import Path
 import subprocess
 import sys
+import tempfile
 
 from fcn_seg_ros import download as download_module, fetch as fetch_module
 from fcn_seg_ros.errors import FetchError
@@ -402,14 +404,26 @@ def test_cache_that_cannot_be_written(tmp_path, light):
         fetch(network, cache)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason='root may write to read-only folders')
-def test_read_only_cache(tmp_path, light):
-    tmp_path.chmod(0o555)
-    try:
-        with pytest.raises(FetchError, match='Permission denied'):
-            fetch(Registry.load(tmp_path).get(NAME), tmp_path)
-    finally:
-        tmp_path.chmod(0o755)
+@pytest.fixture
+def read_only_folder():
+    """Yield an empty folder that this process may not write to, not even as root."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)  # nobody
+        try:
+            yield Path(folder)
+        finally:
+            if root:
+                os.seteuid(0)
+            os.chmod(folder, 0o755)
+
+
+def test_read_only_cache(read_only_folder):
+    with pytest.raises(FetchError, match=f'cannot install {NAME} in .*: Permission denied'):
+        fetch(Registry.load(read_only_folder).get(NAME), read_only_folder)
+    assert not any(read_only_folder.iterdir())
 
 
 @pytest.mark.parametrize('url', ['file:///etc/passwd', 'http://[', 'nonsense'])

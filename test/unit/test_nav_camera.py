@@ -226,3 +226,10 @@ def test_no_points_are_no_error(name, d):
     camera = model(distortion_model=name, d=d).for_mask(48, 64)
     assert camera.rays_at(np.empty((0, 2))).shape == (0, 2)
     assert camera.project(np.empty((0, 3))).shape == (0, 2)
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('absurd', [1e-320, -1e-320, 1e300, -1e300])
+def test_absurd_coefficients_bound_the_field_without_a_warning(absurd):
+    limit = distortion.field_limit(distortion.RADIAL, (absurd, 0.0, 0.0, 0.0, 0.0))
+    assert 0 < limit <= np.tan(distortion.MAX_ANGLE)

@@ -135,3 +135,9 @@ def test_the_ground_of_a_rigid_mount_is_computed_once():
     other = MaskCamera(height=5, width=5, fx=2.0, fy=2.0, cx=2.0, cy=2.0)
     assert cache.get(other, Pose.from_mount(height=1.1, pitch=0.3)) is not first
     assert not first.flags.writeable
+
+
+@pytest.mark.filterwarnings('error')
+def test_absurd_depth_is_out_of_range_without_a_warning():
+    depth, lengths = np.float32([3e38, 1.0]), np.float32([1e9, 1.0])
+    assert np.isnan(within_range(depth, lengths, 0.0, 5.0)).tolist() == [True, False]

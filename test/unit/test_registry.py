@@ -175,7 +175,7 @@ BAD = [
     (OWN.replace('320', '320.0'), "'width' must be"),
     (OWN.replace('320', 'true'), "'width' must be"),
     (OWN.replace('320', '.nan'), "'width' must be"),
-    (OWN + 'decoder: unet', "'decoder' must be fcn32s or fcn8s or ladder4"),
+    (OWN + 'decoder: unet', "'decoder' must be fcn32s or fcn8s or ladder4 or ladder2"),
     (OWN + 'accuracy: 83.3', "'accuracy' must be a number from 0 to 1, not 83.3"),
     (OWN + 'mean_iou: .nan', "'mean_iou' must be"),
     (OWN + 'mean: [0.5]', "'mean' must be three numbers"),

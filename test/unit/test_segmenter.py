@@ -200,7 +200,7 @@ def to_fake_gpu(model, device, dtype, memory_format):
 
 
 @pytest.mark.parametrize(('precision', 'decoder'), [
-    ('auto', 'fcn8s'), ('fp32', 'fcn8s'), ('fp16', 'ladder4'), ('bf16', 'ladder4')])
+    ('auto', 'fcn8s'), ('fp32', 'fcn8s'), ('fp16', 'ladder4'), ('bf16', 'ladder2')])
 def test_cuda_path_with_a_fake_gpu(make, monkeypatch, precision, decoder):
     """Every tensor on the right device, with the right dtype and shape; graphs need a GPU."""
     monkeypatch.setattr(module, 'resolve_device', lambda name: torch.device('cuda', 0))

@@ -236,6 +236,8 @@ def test_start_from_weights(data, trained, tmp_path):
         assert not torch.equal(random[name], whole[name])
     assert torch.equal(part['backbone.conv1.weight'], whole['backbone.conv1.weight'])
     assert not torch.equal(part['classifier.4.weight'], whole['classifier.4.weight'])
+    other = start(weights=str(weights), weights_part='fitting', decoder='fcn32s')
+    assert torch.equal(other['classifier.4.weight'], whole['classifier.4.weight'])
     (tmp_path / 'x.safetensors').write_bytes(weights.read_bytes()[:999])
     with pytest.raises(FcnSegError, match='cannot read the weights'):
         start(weights=str(tmp_path / 'x.safetensors'), weights_part='backbone')

@@ -1,0 +1,55 @@
+"""
+Draw docs/images/heads.png: what interpolating scores, and a finer decoder, are worth.
+
+    python docs/images/heads.py
+
+Run it again when the bundled network changes; ``--network`` tries another one.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+from fcn_seg_ros.training.evaluate import Predictor
+from fcn_seg_ros.training.installed import load_installed
+from fcn_seg_ros.visualize import draw_legend, legend_entries, side_by_side
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+HEIGHT = 380
+"""Pixels of each picture."""
+ALPHA = 0.6
+
+
+def main():
+    """Draw the picture."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument('--network', default='fcn-resnet18-street')
+    parser.add_argument('--output', type=Path, default=Path(__file__).with_suffix('.png'))
+    args = parser.parse_args()
+    photo = cv2.cvtColor(cv2.imread(str(ROOT / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
+    photo = cv2.resize(photo, None, fx=HEIGHT / photo.shape[0], fy=HEIGHT / photo.shape[0],
+                       interpolation=cv2.INTER_AREA)
+    network, model, classes, _ = load_installed(args.network)
+    panels, histogram = [], np.zeros(256, np.int64)
+    for head, scores in (('stride32', 'grid'), ('stride32', 'interpolated'),
+                         ('main', 'interpolated')):
+        predictor = Predictor(model, classes, (network.height, network.width), network.mean,
+                              network.std, head=head, scores=scores)
+        (ids, _), = predictor([photo], [photo.shape[:2]])
+        histogram += np.bincount(ids.ravel(), minlength=256)
+        colors = np.asarray(classes.colors, np.uint8)[ids]
+        panels.append(cv2.addWeighted(colors, ALPHA, photo, 1 - ALPHA, 0))
+    pictures = side_by_side(panels, [
+        'stride 32: winner of each cell', 'stride 32: scores interpolated',
+        f'stride {model.stride}: scores interpolated'])
+    legend = draw_legend(legend_entries(classes), pictures.shape[1], text_height=13)
+    # A palette makes the file a third as large.
+    Image.fromarray(np.vstack((pictures, legend))).quantize(
+        256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
+            args.output, optimize=True)
+
+
+if __name__ == '__main__':
+    main()

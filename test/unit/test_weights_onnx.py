@@ -1,0 +1,143 @@
+"""Weights of .onnx files: the very tensors, and nothing but whole ones that fit."""
+
+from dataclasses import replace
+import random
+
+from fcn_seg_ros.errors import TrainingError, WeightsError
+from fcn_seg_ros.model import LADDERS
+from fcn_seg_ros.onnx_weights import read_onnx
+from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.training.export import published_head
+from fcn_seg_ros.weights import load_network
+import numpy as np
+import onnx as onnx_package
+from onnx_edits import edited, EDITS, node, number_tensors
+import onnxruntime
+import published
+import pytest
+from safetensors.torch import save as save_safetensors
+import torch
+from weights_files import state, write
+
+
+@pytest.fixture(scope='module')
+def network(tmp_path_factory):
+    """Return the published network that the files of this test are made for."""
+    return Registry.load(tmp_path_factory.mktemp('models')).get(published.NETWORK)
+
+
+def run_onnx(data, image):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(data, options, ['CPUExecutionProvider'])
+    return session.run(['output_0'], {'input_0': image.numpy()})[0]
+
+
+@pytest.mark.parametrize(('decoder', 'form'), [
+    ('fcn32s', 'published'), ('fcn32s', 'folded'), ('fcn8s', 'published'), ('fcn8s', 'folded'),
+    ('ladder4', 'published'), ('ladder2', 'published')])
+def test_onnx_scores_are_those_of_onnxruntime(tmp_path, network, form, decoder):
+    data = published.onnx(form, decoder)
+    names = {tensor.name for tensor in onnx_package.load_from_string(data).graph.initializer}
+    assert ('backbone.bn1.running_var' in names) == (form == 'published')
+    model, classes = load_network(replace(network, decoder=decoder),
+                                  write(tmp_path, data, 'fcn_resnet18.onnx'))
+    assert not model.training
+    assert classes.labels == published.LABELS
+    image = torch.randn(1, 3, published.HEIGHT, published.WIDTH)
+    scores = model(image).numpy()
+    expected = run_onnx(data, image)
+    assert expected.std() > 0.05  # 500 times the tolerance
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+def test_published_names_give_the_very_weights():
+    tensors = read_onnx(published.onnx(), 'fcn32s')
+    assert tensors.keys() == state().keys()
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in state().items())
+
+
+def test_second_head_of_the_training_is_left_out():
+    def add_head(graph):
+        graph.initializer.append(onnx_package.numpy_helper.from_array(
+            np.zeros((5, 64, 1, 1), np.float32), 'aux_classifier.4.weight'))
+        graph.node.append(onnx_package.helper.make_node(
+            'Conv', [graph.node[-1].input[0], 'aux_classifier.4.weight'], ['aux']))
+    assert read_onnx(edited(add_head), 'fcn32s').keys() == state().keys()
+
+
+def test_equal_tensors_that_the_exporter_kept_once(tmp_path, network):
+    def share(graph):
+        tensors = {tensor.name: tensor for tensor in graph.initializer}
+        first, second = 'classifier.1.bias', 'classifier.1.running_mean'
+        graph.initializer.remove(tensors[second])
+        graph.node.insert(0, onnx_package.helper.make_node('Identity', [first], [second]))
+    tensors = read_onnx(edited(share), 'fcn32s')
+    assert torch.equal(tensors['classifier.1.running_mean'], state()['classifier.1.bias'])
+
+
+@pytest.mark.parametrize('decoder', ['fcn32s', 'fcn8s'])
+def test_numeric_names(decoder):
+    tensors = read_onnx(edited(number_tensors, decoder=decoder), decoder)
+    assert tensors.keys() == state(decoder).keys()
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in state(decoder).items())
+
+
+@pytest.mark.parametrize('decoder', LADDERS)
+def test_ladder_from_onnx_lacks_the_stride_32_head(tmp_path, network, decoder):
+    network = replace(network, decoder=decoder)
+    model, _ = load_network(
+        network, write(tmp_path, published.onnx(decoder=decoder), 'fcn_resnet18.onnx'))
+    assert not model.has_stride32_head
+    assert model.forward_all(torch.zeros(1, 3, 64, 64))[1] is None
+    with pytest.raises(TrainingError, match='use its .safetensors'):
+        published_head(model)
+    model, _ = load_network(network, write(tmp_path, save_safetensors(state(decoder))))
+    assert published_head(model).decoder == 'fcn32s'
+
+
+def test_ladder_from_onnx_needs_names(tmp_path, network):
+    path = write(tmp_path, published.onnx('folded', 'ladder4'), 'fcn_resnet18.onnx')
+    with pytest.raises(WeightsError, match='fcn-seg export'):
+        load_network(replace(network, decoder='ladder4'), path)
+
+
+@pytest.mark.parametrize('form, edit, message', EDITS,
+                         ids=[f'{form}-{edit.__name__}' for form, edit, _ in EDITS])
+def test_onnx_of_another_network(form, edit, message):
+    with pytest.raises(WeightsError, match=message):
+        read_onnx(edited(edit, form), 'fcn32s')
+
+
+@pytest.mark.parametrize('form', ['published', 'folded'])
+def test_onnx_of_the_other_decoder(tmp_path, network, form):
+    for made, wanted in (('fcn8s', 'fcn32s'), ('fcn32s', 'fcn8s')):
+        path = write(tmp_path, published.onnx(form, made), 'model.onnx')
+        with pytest.raises(WeightsError, match=f'model.onnx does not fit an {wanted} network'):
+            load_network(replace(network, decoder=wanted), path)
+
+
+def test_names_in_a_file_do_not_reach_the_terminal_raw(tmp_path, network):
+    def rename(graph):
+        node(graph, 'Conv').input[1] = '\x1b[2J\n' + 'x' * 4000
+    with pytest.raises(WeightsError) as caught:
+        load_network(network, write(tmp_path, edited(rename), 'model.onnx'))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+def test_damaged_onnx_structure():
+    """Nothing but WeightsError comes out of files with wrong bytes among the structure."""
+    def shrink(graph):
+        for tensor in graph.initializer:
+            tensor.raw_data = b''
+    wholes = [edited(shrink, form) for form in ('published', 'folded')]
+    rng = random.Random(2)
+    for trial in range(300):
+        data = bytearray(wholes[trial % 2])
+        for _ in range(rng.randrange(1, 20)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        with pytest.raises(WeightsError):
+            read_onnx(bytes(data[:rng.randrange(len(data))] if trial % 3 == 0 else data),
+                      'fcn32s')
