@@ -113,14 +113,14 @@ class OnnxRuntimeEngine:
 
     def _check_providers(self, asked, used, reasons):
         """Warn of providers that are not in use: ONNX Runtime leaves them out silently."""
-        missing = [name for name in asked if name not in used]
         if used[0] not in asked:
             raise DeviceError(f"ONNX Runtime could start none of {', '.join(map(_short, asked))}, "
                               'see its messages')
-        for name in missing:
-            _log.warning('the %s provider cannot be started (%s): %s is used instead',
-                         _short(name), reasons.get(name, 'a library that it needs is missing, '
-                                                   "see ONNX Runtime's message"), _short(used[0]))
+        unknown = "see ONNX Runtime's message; often a library that it needs is missing"
+        for name in asked:
+            if name not in used:
+                _log.warning('the %s provider cannot be started (%s): %s is used instead',
+                             _short(name), reasons.get(name, unknown), _short(used[0]))
 
     def _arguments(self, provider):
         if self.device.type == 'cuda':

@@ -38,7 +38,7 @@ class Nodes:
     def start(self, *, remap=None, prelude='', name='', **params):
         """Start a node; parameters with a dot in their name as ``a__b``."""
         defaults = {'network': 'tiny', 'models_dir': str(self._models_dir), 'device': 'cpu',
-                    'engine': 'torch', 'threads': 1}
+                    'engine': 'torch', 'precision': 'fp32', 'threads': 1}
         params = {key.replace('__', '.'): value for key, value in params.items()}
         node = NodeProcess(
             self._domain.number, self._folder / f'node{len(self._started)}',

@@ -74,7 +74,7 @@ class Bench:
 def expected(models_dir):
     """Return the function that segments a picture alone."""
     segmenter = Segmenter(TINY, models_dir=str(models_dir), device='cpu', engine='torch',
-                          threads=1)
+                          precision='fp32', threads=1)
     return lambda pixels: segmenter(pixels).class_mask
 
 

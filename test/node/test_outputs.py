@@ -70,7 +70,8 @@ def bench(shared_nodes):
 @pytest.fixture(scope='module')
 def reference(models_dir):
     """Return the same network in this process."""
-    return Segmenter(TINY, models_dir=str(models_dir), device='cpu', engine='torch', threads=1)
+    return Segmenter(TINY, models_dir=str(models_dir), device='cpu', engine='torch',
+                     precision='fp32', threads=1)
 
 
 ALL = {'class_mask': Image, 'color_mask': Image, 'overlay': Image, 'confidence': Image,
