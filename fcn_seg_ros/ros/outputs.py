@@ -120,7 +120,7 @@ class InfoOutputs(OutputGroup):
         super().__init__(node, {'camera_info': CameraInfo}, prefix, on_change)
 
     def publish(self, frame, wanted):
-        """Publish the calibration for the mask's size, if the camera has sent one of its images."""
+        """Publish the calibration for the mask, if the camera has sent that of its images."""
         if frame.info is None:
             return
         info = scaled_camera_info(
