@@ -30,6 +30,7 @@ def add_parser(commands):
                              'those that the camera will see')
     parser.set_defaults(run=run)
 
+
 _CALIBRATION_PICTURES = 64
 
 

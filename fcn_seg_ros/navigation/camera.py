@@ -96,7 +96,7 @@ class CameraModel:
         :raises CalibrationError: when they do not.
         """
         expected = self.image_size
-        if not (0 <= height - expected[0] <= 1 and 0 <= width - expected[1] <= 1):
+        if not _is_size((height, width), expected):
             raise CalibrationError(
                 f'camera_info is for {expected[1]}x{expected[0]} images, these have '
                 f'{width}x{height}: publish the camera_info that goes with them')
@@ -228,12 +228,16 @@ def rescaled_info(*, width, height, k, p, binning_x=0, binning_y=0, roi=(0, 0, 0
         :meth:`CameraModel.from_calibration`.
     :param mask_height, mask_width: the mask's size, pixels.
     :param image_size: as in :meth:`CameraModel.for_mask`.
+    :returns: :class:`RescaledInfo`, or None when images of this size do not belong to the
+        calibration, as while a camera changes its size.
     """
     bx, by = max(1, binning_x), max(1, binning_y)
     x_offset, y_offset = roi[:2]
     roi_width, roi_height = roi[2] or width - x_offset, roi[3] or height - y_offset
-    image_height, image_width = image_size or (
-        max(1, roi_height // by), max(1, roi_width // bx))
+    expected = max(1, roi_height // by), max(1, roi_width // bx)
+    image_height, image_width = image_size or expected
+    if (k[0] != 0.0 or p[0] != 0.0) and not _is_size((image_height, image_width), expected):
+        return None
     sx, sy = mask_width / image_width, mask_height / image_height
     k, p = list(map(float, k)), list(map(float, p))
     if k[0] != 0.0:
@@ -244,6 +248,11 @@ def rescaled_info(*, width, height, k, p, binning_x=0, binning_y=0, roi=(0, 0, 0
         p[5], p[6] = _scale(p[5], p[6], y_offset, by, sy)
         p[3], p[7] = p[3] * sx / bx, p[7] * sy / by
     return RescaledInfo(width=mask_width, height=mask_height, k=tuple(k), p=tuple(p))
+
+
+def _is_size(size, expected):
+    """Tell whether a (height, width) is the expected one, or a pixel more by rounding."""
+    return all(0 <= got - wanted <= 1 for got, wanted in zip(size, expected))
 
 
 def _scale(focal, centre, offset, binning, scale):

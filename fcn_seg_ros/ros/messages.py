@@ -60,7 +60,7 @@ def compressed_message(data, image_format, header):
 
 def scaled_camera_info(info, header, mask_size, image_size):
     """
-    Return the CameraInfo of the mask.
+    Return the CameraInfo of the mask, or None when the camera's is for images of another size.
 
     :param info: the camera's CameraInfo.
     :param header: the image's header.
@@ -72,7 +72,7 @@ def scaled_camera_info(info, header, mask_size, image_size):
         width=info.width, height=info.height, k=info.k, p=info.p, binning_x=info.binning_x,
         binning_y=info.binning_y, roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
         mask_height=mask_size[0], mask_width=mask_size[1], image_size=image_size)
-    return CameraInfo(
+    return scaled and CameraInfo(
         header=header, width=scaled.width, height=scaled.height, d=info.d, r=info.r,
         distortion_model=info.distortion_model, k=scaled.k, p=scaled.p)
 

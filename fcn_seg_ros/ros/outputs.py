@@ -120,11 +120,13 @@ class InfoOutputs(OutputGroup):
         super().__init__(node, {'camera_info': CameraInfo}, prefix, on_change)
 
     def publish(self, frame, wanted):
-        """Publish the camera's calibration for the mask's size, if the camera has sent any."""
-        if frame.info is not None:
-            self._publishers['camera_info'].publish(scaled_camera_info(
-                frame.info, frame.header, frame.result.class_mask.shape,
-                frame.result.image_size))
+        """Publish the calibration for the mask, if the camera has sent that of its images."""
+        if frame.info is None:
+            return
+        info = scaled_camera_info(
+            frame.info, frame.header, frame.result.class_mask.shape, frame.result.image_size)
+        if info is not None:
+            self._publishers['camera_info'].publish(info)
 
 
 def _matched(on_change):

@@ -214,6 +214,15 @@ def test_rescaled_info_gives_the_rays_of_the_mask():
     np.testing.assert_allclose(again.rays, mask.rays, atol=1e-6)
 
 
+def test_rescaled_info_of_images_of_another_size_is_none():
+    fields = numbers()
+    del fields['d'], fields['distortion_model']
+    for size, fits in (((480, 640), True), ((481, 641), True), ((720, 1280), False),
+                       ((240, 320), False)):
+        info = rescaled_info(**fields, mask_height=60, mask_width=80, image_size=size)
+        assert (info is not None) == fits
+
+
 def test_rescaled_info_leaves_an_uncalibrated_camera_uncalibrated():
     info = rescaled_info(width=640, height=480, k=(0.0,) * 9, p=ZERO_P, mask_height=240,
                          mask_width=320)
