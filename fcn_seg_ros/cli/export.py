@@ -3,6 +3,8 @@
 from .network_options import DEFAULT_NETWORK
 from .sizes import size_argument
 
+_CALIBRATION_PICTURES = 64
+
 
 def add_parser(commands):
     """Add the command's parser."""
@@ -29,9 +31,6 @@ def add_parser(commands):
                              'a CPU, calibrated on up to 64 pictures of this folder: some like '
                              'those that the camera will see')
     parser.set_defaults(run=run)
-
-
-_CALIBRATION_PICTURES = 64
 
 
 def run(args):
