@@ -25,7 +25,8 @@ def billion_laughs():
 BAD = {
     'aliases': (billion_laughs(), r'line 2: aliases \(\*name\) are not allowed'),
     'merge keys': ('a: &a {x: 1}\nb: {<<: *a}', 'aliases'),
-    'depth': ('[' * 100_000, f'nested deeper than {MAX_DEPTH}'),
+    # Newer versions of libyaml have a limit of their own and look ahead.
+    'depth': ('[' * 100_000, f'nested deeper than {MAX_DEPTH}|maximum nesting depth'),
     'deep mappings': ('{a: ' * 50 + '1' + '}' * 50, 'nested deeper'),
     'size': (b'#' * (MAX_BYTES + 1), 'larger than 256 KiB'),
     'python tags': ('a: !!python/object/apply:os.system [true]', 'could not determine a constr'),
