@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-_VERSION = 1
+_VERSION = 2
 _LIBRARY = '_kernels.so'
 _MAX_THREADS = 8  # more do not pay for a few milliseconds of work
 
@@ -33,7 +33,7 @@ def classify(scores, size, kept, *, want_confidence=True, min_confidence=0.0):
 
     The interpreter is free for other threads meanwhile.
 
-    :param scores: float32 tensor C x h x w on the CPU.
+    :param scores: float32 tensor C x h x w on the CPU, in any memory format.
     :param size: (height, width) of the mask, pixels.
     :param kept: int64 tensor of the class ids that may be predicted, ascending.
     :returns: uint8 tensors H x W: class ids, and the probability x 255 or None.
@@ -45,14 +45,14 @@ def classify(scores, size, kept, *, want_confidence=True, min_confidence=0.0):
         raise RuntimeError(f'{_LIBRARY} is not installed')
     if len(kept) != len(scores):
         scores = scores.index_select(0, kept)
-    scores = scores.contiguous()
     ids = kept.to(torch.uint8)
     class_ids = torch.empty(size, dtype=torch.uint8)
     confidence = torch.empty(size, dtype=torch.uint8) if want_confidence else None
     threads = min(_MAX_THREADS, torch.get_num_threads())
+    strides = (ctypes.c_int64 * 3)(*scores.stride())
     failed = library.fcn_seg_classify(
-        _pointer(scores), _pointer(ids), *scores.shape, *size, ctypes.c_float(min_confidence),
-        _pointer(class_ids), _pointer(confidence), threads)
+        _pointer(scores), strides, _pointer(ids), *scores.shape, *size,
+        ctypes.c_float(min_confidence), _pointer(class_ids), _pointer(confidence), threads)
     if failed:
         raise MemoryError(f'no memory to classify {size[1]}x{size[0]} pixels')
     return class_ids, confidence

@@ -42,7 +42,8 @@ struct Run
 
 struct Job
 {
-  const float * scores;  // h x w x padded classes
+  const float * scores;
+  int64_t class_stride, row_stride, column_stride;  // of the scores, in numbers
   const uint8_t * ids;  // C
   const std::vector<Run> & rows, & columns;
   int num_classes, w, width;
@@ -103,26 +104,19 @@ Classify fastest()
 extern "C" {
 
 // Raised with every change of a signature; the Python side checks it.
-int fcn_seg_kernels_version() {return 1;}
+int fcn_seg_kernels_version() {return 2;}
 
-// scores: num_classes x h x w.  Returns 0, or 1 when memory is short or an exception came.
+// scores: num_classes x h x w numbers, which are `strides` apart.  Returns 0, or 1 when memory
+// is short or an exception came.
 int fcn_seg_classify(
-  const float * scores, const uint8_t * ids, int num_classes, int h, int w, int height,
-  int width, float min_confidence, uint8_t * class_ids, uint8_t * confidence, int threads)
+  const float * scores, const int64_t * strides, const uint8_t * ids, int num_classes, int h,
+  int w, int height, int width, float min_confidence, uint8_t * class_ids,
+  uint8_t * confidence, int threads)
 {
   try {
-    // Class scores of a cell side by side: that is how they are used.
-    const size_t stride = static_cast<size_t>(blocks_of(num_classes)) * kBlock;
-    std::vector<float> cells(stride * h * w, kNever);
-    for (int c = 0; c < num_classes; ++c) {
-      const float * plane = scores + static_cast<size_t>(c) * h * w;
-      for (int i = 0; i < h * w; ++i) {
-        cells[i * stride + c] = plane[i];
-      }
-    }
     const std::vector<Run> rows = make_runs(h, height), columns = make_runs(w, width);
-    const Job job{cells.data(), ids, rows, columns, num_classes, w, width, min_confidence,
-      class_ids, confidence};
+    const Job job{scores, strides[0], strides[1], strides[2], ids, rows, columns, num_classes, w,
+      width, min_confidence, class_ids, confidence};
     const Classify classify_rows = fastest();
     const int num_rows = static_cast<int>(rows.size());
     threads = std::clamp(threads, 1, num_rows);

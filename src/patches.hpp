@@ -2,7 +2,7 @@
 // the compiler brings vectors to a processor's registers before it inlines.
 
 // Vectors are written out, GCC's and Clang's own, and work on whole blocks: the remainders of
-// rows of some ten pixels would take most of the time.
+// rows of some pixels would take most of the time.
 typedef float Floats __attribute__((vector_size(kBlock * sizeof(float))));
 typedef int32_t Ints __attribute__((vector_size(kBlock * sizeof(int32_t))));
 typedef uint8_t Bytes __attribute__((vector_size(kBlock)));
@@ -34,15 +34,19 @@ FCN_INLINE float largest(const Floats & values)
   return result;
 }
 
-// exp(x) for x <= 0, relative error below 5e-5.
-FCN_INLINE Floats exp_negative(const Floats & x)
+constexpr float kSteepest = 80.0f;  // beyond it exp() would leave the range of floats
+
+// exp(x) for |x| <= kSteepest, relative error below 3e-6; the limit's for what is beyond.
+FCN_INLINE Floats exponential(const Floats & x)
 {
-  const Floats lowest = Floats{} - 80.0f;
-  const Floats y = larger(x, lowest) * 1.44269504f;
-  const Ints whole = __builtin_convertvector(y - 0.5f, Ints);  // rounds, since y <= 0
-  const Floats f = y - __builtin_convertvector(whole, Floats);
+  const Floats limit = Floats{} + kSteepest;
+  const Floats y = smaller(larger(x, -limit), limit) * 1.44269504f;
+  const Floats shifted = y + 12582912.0f;  // 1.5 * 2^23: the sum is rounded to a whole number
+  const Ints whole = reinterpret_cast<Ints>(shifted) - 0x4b400000;
+  const Floats f = y - (shifted - 12582912.0f);
   // 2^f on [-0.5, 0.5]: Taylor series of exp(f ln 2)
-  Floats p = f * 9.6181291e-3f + 5.5504109e-2f;
+  Floats p = f * 1.3333558e-3f + 9.6181291e-3f;
+  p = p * f + 5.5504109e-2f;
   p = p * f + 2.4022651e-1f;
   p = p * f + 6.9314718e-1f;
   p = p * f + 1.0f;
@@ -53,86 +57,87 @@ FCN_INLINE Floats exp_negative(const Floats & x)
 class Patches
 {
 public:
-  explicit Patches(const Job & job)
-  : job_(job), blocks_(blocks_of(job.num_classes)),
+  Patches(const Job & job, int top, int bottom)
+  : job_(job), stride_(blocks_of(job.num_classes) * kBlock),
     negligible_(std::log(kNeglected / static_cast<float>(std::max(1, job.num_classes - 1)))),
-    wants_probability_(job.confidence != nullptr || job.min_confidence > 0.0f)
+    wants_probability_(job.confidence != nullptr || job.min_confidence > 0.0f),
+    most_(job.min_confidence > 0.0f ? 1.0f / job.min_confidence :
+      std::numeric_limits<float>::infinity()),
+    first_row_(job.rows[top].i0)
   {
     for (auto & corner : corners_) {
-      corner.resize(blocks_ * kBlock);
+      corner.resize(stride_);
     }
-    highest_.resize(blocks_ * kBlock);
+    highest_.resize(stride_);
+    lowest_.resize(stride_);
+    left_.resize(stride_);
+    step_.resize(stride_);
     active_.reserve(job.num_classes);
-    int pixels = 0;
-    for (const Run & rows : job.rows) {
-      pixels = std::max(pixels, rows.size());
+    int tallest = 0;
+    for (int r = top; r < bottom; ++r) {
+      tallest = std::max(tallest, job.rows[r].size());
     }
-    int columns = 0;
-    for (const Run & run : job.columns) {
-      columns = std::max(columns, run.size());
-    }
-    const int buffer = pixels * columns + kBlock;
-    score_.resize(buffer);
-    best_.resize(buffer);
-    total_.resize(buffer);
-    index_.resize(buffer);
-    bytes_.resize(buffer);
+    total_.resize(static_cast<size_t>(tallest) * kBlock);
+    gather(job.rows[bottom - 1].i1 + 1);
   }
 
   FCN_INLINE void classify(const Run & rows, const Run & columns)
   {
     find_corners(rows, columns);
     const bool uniform = find_winner();
-    if (uniform) {
+    if (uniform && !wants_probability_) {
       fill(job_.class_ids, rows, columns, job_.ids[winner_]);
-      if (!wants_probability_) {return;}
+      return;
     }
     find_active();
     if (active_.size() == 1) {
       // Its share is 1 but for less than can be seen.
-      if (!uniform) {fill(job_.class_ids, rows, columns, job_.ids[active_[0]]);}
+      fill(job_.class_ids, rows, columns, job_.ids[active_[0]]);
       if (job_.confidence) {fill(job_.confidence, rows, columns, 255);}
       return;
     }
-    const int n = rows.size() * columns.size();
-    if (uniform) {
-      interpolate(winner_, rows, columns, best_.data());
-    } else {
-      find_best(rows, columns, n);
-      copy(job_.class_ids, rows, columns);
-      if (!wants_probability_) {return;}
-    }
-    std::fill_n(total_.data(), n, uniform ? 1.0f : 0.0f);
-    for (int c : active_) {
-      if (uniform && c == winner_) {continue;}
-      interpolate(c, rows, columns, score_.data());
-      for (int i = 0; i < n; i += kBlock) {
-        store(&total_[i], load(&total_[i]) + exp_negative(load(&score_[i]) - load(&best_[i])));
+    const int height = rows.size(), width = columns.size();
+    const float down = height > 1 ? 1.0f / static_cast<float>(height - 1) : 0.0f;
+    const float across = width > 1 ? 1.0f / static_cast<float>(width - 1) : 0.0f;
+    if (uniform && !is_steep()) {
+      for (int x = 0; x < width; x += kBlock) {
+        rate_block(rows, columns, x, down, across);
       }
+      return;
     }
-    if (job_.min_confidence > 0.0f) {
-      blank_unsure(rows, columns);
-    }
-    if (job_.confidence) {
-      for (int i = 0; i < n; i += kBlock) {
-        const Ints steps = __builtin_convertvector(255.0f / load(&total_[i]) + 0.5f, Ints);
-        store(&bytes_[i], __builtin_convertvector(steps, Bytes));
+    for (int y = 0; y < height; ++y) {
+      find_row(static_cast<float>(y) * down, across);
+      for (int x = 0; x < width; x += kBlock) {
+        classify_block(rows.begin + y, columns.begin + x, columns.end, x);
       }
-      copy(job_.confidence, rows, columns);
     }
   }
 
 private:
+  // Put the classes of a cell side by side, for the rows of cells from first_row_ to `end`.
+  void gather(int end)
+  {
+    cells_.assign(static_cast<size_t>(end - first_row_) * job_.w * stride_, kNever);
+    float * cell = cells_.data();
+    for (int y = first_row_; y < end; ++y) {
+      for (int x = 0; x < job_.w; ++x, cell += stride_) {
+        const float * from = job_.scores + y * job_.row_stride + x * job_.column_stride;
+        for (int c = 0; c < job_.num_classes; ++c) {
+          cell[c] = from[c * job_.class_stride];
+        }
+      }
+    }
+  }
+
   FCN_INLINE void find_corners(const Run & rows, const Run & columns)
   {
-    const int stride = blocks_ * kBlock;
     const auto cell = [&](int y, int x) {
-        return job_.scores + (static_cast<size_t>(y) * job_.w + x) * stride;
+        return cells_.data() + (static_cast<size_t>(y - first_row_) * job_.w + x) * stride_;
       };
     const float * c00 = cell(rows.i0, columns.i0), * c01 = cell(rows.i0, columns.i1);
     const float * c10 = cell(rows.i1, columns.i0), * c11 = cell(rows.i1, columns.i1);
     const float top = rows.t, bottom = rows.last(), left = columns.t, right = columns.last();
-    for (int i = 0; i < stride; i += kBlock) {
+    for (int i = 0; i < stride_; i += kBlock) {
       const Floats a = load(c00 + i), b = load(c01 + i);
       const Floats down_a = load(c10 + i) - a, down_b = load(c11 + i) - b;
       const Floats a0 = a + top * down_a, b0 = b + top * down_b;
@@ -158,7 +163,7 @@ private:
   FCN_INLINE bool wins_everywhere() const
   {
     Floats lead = Floats{} - std::numeric_limits<float>::infinity();
-    for (int b = 0; b < blocks_ * kBlock; b += kBlock) {
+    for (int b = 0; b < stride_; b += kBlock) {
       for (const auto & corner : corners_) {
         lead = larger(lead, load(&corner[b]) - corner[winner_]);
       }
@@ -171,10 +176,12 @@ private:
   {
     // Nowhere is the best score lower than the lowest corner of any class.
     Floats lowest = Floats{} - std::numeric_limits<float>::infinity();
-    for (int i = 0; i < blocks_ * kBlock; i += kBlock) {
+    for (int i = 0; i < stride_; i += kBlock) {
       const Floats a = load(&corners_[0][i]), b = load(&corners_[1][i]);
       const Floats c = load(&corners_[2][i]), d = load(&corners_[3][i]);
-      lowest = larger(lowest, smaller(smaller(a, b), smaller(c, d)));
+      const Floats least = smaller(smaller(a, b), smaller(c, d));
+      lowest = larger(lowest, least);
+      store(&lowest_[i], least);
       store(&highest_[i], larger(larger(a, b), larger(c, d)));
     }
     const float floor = largest(lowest) + negligible_;
@@ -184,93 +191,143 @@ private:
     }
   }
 
-  // Set the best score of each pixel, and the bytes to its class id.
-  FCN_INLINE void find_best(const Run & rows, const Run & columns, int n)
+  // Tell whether exponentials of score differences leave the range of floats in the patch.
+  FCN_INLINE bool is_steep() const
   {
-    std::fill_n(best_.data(), n, -std::numeric_limits<float>::infinity());
+    float least = highest_[winner_];
     for (int c : active_) {
-      interpolate(c, rows, columns, score_.data());
-      for (int i = 0; i < n; i += kBlock) {
-        const Floats score = load(&score_[i]), best = load(&best_[i]);
-        const Ints better = score > best;
-        Ints id;
-        std::memcpy(&id, &index_[i], sizeof id);
-        store(&index_[i], better ? Ints{} + job_.ids[c] : id);
-        store(&best_[i], better ? score : best);
+      least = std::min(least, lowest_[c]);
+    }
+    return !(highest_[winner_] - least < kSteepest);
+  }
+
+  // Find the confidence of a block of columns, in all rows of a patch with one winner.
+  //
+  // Along a column the difference of two scores is linear, so that its exponential takes one
+  // multiplication from row to row.
+  FCN_INLINE void rate_block(
+    const Run & rows, const Run & columns, int x, float down, float across)
+  {
+    const int height = rows.size();
+    const Floats pixel = (kCount + static_cast<float>(x)) * across;
+    const auto lead = [&](int c, int corner) {
+        return corners_[corner][c] - corners_[corner][winner_];
+      };
+    std::fill_n(total_.data(), height * kBlock, 1.0f);  // the winner's
+    for (int c : active_) {
+      if (c == winner_) {continue;}
+      const Floats first = lead(c, 0) + pixel * (lead(c, 1) - lead(c, 0));
+      const Floats last = lead(c, 2) + pixel * (lead(c, 3) - lead(c, 2));
+      Floats share = exponential(first);
+      const Floats factor = exponential((last - first) * down);
+      for (int y = 0; y < height; ++y) {
+        float * total = &total_[y * kBlock];
+        store(total, load(total) + share);
+        share *= factor;
       }
     }
-    for (int i = 0; i < n; ++i) {
-      bytes_[i] = static_cast<uint8_t>(index_[i]);
+    for (int y = 0; y < height; ++y) {
+      finish_block(rows.begin + y, columns.begin + x, columns.end, load(&total_[y * kBlock]),
+        Ints{} + job_.ids[winner_]);
     }
   }
 
-  // Write a class's scores, row after row.
-  FCN_INLINE void interpolate(
-    int c, const Run & rows, const Run & columns, float * out) const
+  // Set the scores of a row's first pixel, and by how much they change with each pixel.
+  FCN_INLINE void find_row(float share, float across)
   {
-    const int n = columns.size(), height = rows.size();
-    const float down = height > 1 ? 1.0f / static_cast<float>(height - 1) : 0.0f;
-    const float across = n > 1 ? 1.0f / static_cast<float>(n - 1) : 0.0f;
-    for (int y = 0; y < height; ++y) {
-      const float share = static_cast<float>(y) * down;
-      const float first = corners_[0][c] + share * (corners_[2][c] - corners_[0][c]);
-      const float last = corners_[1][c] + share * (corners_[3][c] - corners_[1][c]);
-      const float step = (last - first) * across;
-      // Beyond the row's end, too: the next row overwrites it, the last one has room.
-      Floats score = first + kCount * step;
-      for (int x = 0; x < n; x += kBlock) {
-        store(out + x, score);
-        score += kBlock * step;
-      }
-      out += n;
+    for (int i = 0; i < stride_; i += kBlock) {
+      const Floats a = load(&corners_[0][i]), b = load(&corners_[1][i]);
+      const Floats first = a + share * (load(&corners_[2][i]) - a);
+      const Floats last = b + share * (load(&corners_[3][i]) - b);
+      store(&left_[i], first);
+      store(&step_[i], (last - first) * across);
+    }
+  }
+
+  // Classify a row's pixels from `x` on, which lie at (row, column) of the picture.
+  FCN_INLINE void classify_block(int row, int column, int end, int x) const
+  {
+    const Floats pixel = kCount + static_cast<float>(x);
+    const auto score = [&](int c) {return left_[c] + pixel * step_[c];};
+    Floats best = score(active_[0]);
+    Ints id = Ints{} + job_.ids[active_[0]];
+    for (size_t k = 1; k < active_.size(); ++k) {
+      const Floats other = score(active_[k]);
+      const Ints better = other > best;
+      id = better ? Ints{} + job_.ids[active_[k]] : id;
+      best = better ? other : best;
+    }
+    if (!wants_probability_) {
+      write(job_.class_ids, row, column, end, __builtin_convertvector(id, Bytes));
+      return;
+    }
+    Floats total{};
+    for (int c : active_) {
+      total += exponential(score(c) - best);
+    }
+    finish_block(row, column, end, total, id);
+  }
+
+  // Write class ids and confidence for sums of exponentials, the winner's being 1.
+  FCN_INLINE void finish_block(
+    int row, int column, int end, const Floats & total, const Ints & id) const
+  {
+    const Ints known = total > most_ ? Ints{} + static_cast<int>(kUnknown) : id;
+    write(job_.class_ids, row, column, end, __builtin_convertvector(known, Bytes));
+    if (job_.confidence) {
+      write(job_.confidence, row, column, end,
+        __builtin_convertvector(
+          __builtin_convertvector(255.0f / total + 0.5f, Ints), Bytes));
     }
   }
 
   FCN_INLINE void fill(
     uint8_t * image, const Run & rows, const Run & columns, uint8_t value) const
   {
-    for (int y = rows.begin; y < rows.end; ++y) {
-      std::memset(image + static_cast<size_t>(y) * job_.width + columns.begin, value,
-        columns.size());
-    }
-  }
-
-  FCN_INLINE void copy(uint8_t * image, const Run & rows, const Run & columns) const
-  {
-    for (int y = 0; y < rows.size(); ++y) {
-      std::memcpy(image + static_cast<size_t>(rows.begin + y) * job_.width + columns.begin,
-        bytes_.data() + y * columns.size(), columns.size());
-    }
-  }
-
-  FCN_INLINE void blank_unsure(const Run & rows, const Run & columns) const
-  {
-    const float most = 1.0f / job_.min_confidence;
-    const float * total = total_.data();
-    for (int y = rows.begin; y < rows.end; ++y) {
-      uint8_t * ids = job_.class_ids + static_cast<size_t>(y) * job_.width;
-      for (int x = columns.begin; x < columns.end; ++x, ++total) {
-        if (*total > most) {ids[x] = kUnknown;}
+    if (columns.size() > kBlock) {
+      for (int y = rows.begin; y < rows.end; ++y) {
+        std::memset(image + static_cast<size_t>(y) * job_.width + columns.begin, value,
+          columns.size());
       }
+      return;
+    }
+    const Bytes values = Bytes{} + value;
+    for (int y = rows.begin; y < rows.end; ++y) {
+      write(image, y, columns.begin, columns.end, values);
+    }
+  }
+
+  // Write a block.  What is beyond `end` belongs to the next patch, which comes later.
+  FCN_INLINE void write(
+    uint8_t * image, int row, int column, int end, const Bytes & values) const
+  {
+    uint8_t * to = image + static_cast<size_t>(row) * job_.width + column;
+    if (column + kBlock <= job_.width) {
+      store(to, values);
+    } else {
+      std::memcpy(to, &values, std::min(end - column, kBlock));
     }
   }
 
   const Job & job_;
-  const int blocks_;
+  const int stride_;  // numbers of a cell: the classes, filled up to whole blocks
   const float negligible_;
   const bool wants_probability_;
+  const float most_;  // sum of exponentials above which a pixel is unknown
+  const int first_row_;
+  std::vector<float> cells_;
   int winner_ = 0;
-  // Of each class at the corners: upper left and right, lower left and right; their largest.
-  std::vector<float> corners_[4], highest_;
+  // Of each class at the corners: upper left and right, lower left and right; their largest
+  // and their least.
+  std::vector<float> corners_[4], highest_, lowest_;
+  std::vector<float> left_, step_;  // of each class in a row
+  std::vector<float> total_;  // of a block of columns, row after row
   std::vector<int> active_;
-  std::vector<float> score_, best_, total_;  // pixels of a patch, row after row
-  std::vector<int32_t> index_;
-  std::vector<uint8_t> bytes_;
 };
 
 void classify_rows(const Job & job, int top, int bottom)
 {
-  Patches patches(job);
+  Patches patches(job, top, bottom);
   for (int r = top; r < bottom; ++r) {
     for (const Run & columns : job.columns) {
       patches.classify(job.rows[r], columns);

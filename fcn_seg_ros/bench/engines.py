@@ -24,7 +24,7 @@ def load_forwards(network, weights, models_dir, device, threads, precision='auto
 
     :param network: name of the network; ``weights`` and ``models_dir`` as for the
         :class:`.Segmenter`.
-    :param precision: of those that are compared; ``auto``: all that need no preparation.
+    :param precision: of those that are compared; ``auto``: all that there are.
     :returns: {description: function without arguments}, :data:`EAGER` first.
     """
     registry = Registry.load(models_dir)
@@ -57,11 +57,9 @@ def candidates(device, precision='auto'):
     elif computes_bf16():
         precisions.append('bf16')
     pairs = [*(('torch', name) for name in precisions), ('onnxruntime', 'fp32')]
-    if precision == 'auto':
-        return pairs
-    if precision == 'int8':
-        return [('onnxruntime', 'int8')]
-    return [pair for pair in pairs if pair[1] == precision]
+    if device.type == 'cpu':
+        pairs.append(('onnxruntime', 'int8'))
+    return [pair for pair in pairs if precision in ('auto', pair[1])]
 
 
 def _run_eager(model, batch):

@@ -1,5 +1,6 @@
 """``fcn-seg evaluate``: measure a network on a data set."""
 
+from copy import deepcopy
 from pathlib import Path
 
 from .network_options import DEFAULT_NETWORK
@@ -31,6 +32,10 @@ def add_parser(commands):
                         help='masks of interpolated scores, or of the winner of each grid cell')
     parser.add_argument('--head', default='main', choices=('main', 'stride32'),
                         help='the decoder, or the stride-32 head that the published ones have')
+    parser.add_argument('--precision', default='fp32',
+                        choices=('auto', 'fp32', 'fp16', 'bf16', 'int8'),
+                        help="number format of the scores: fp32 by PyTorch, others by the node's "
+                             'engine for them (default: %(default)s)')
     parser.add_argument('--robustness', action='store_true',
                         help='also under brightness, blur, noise, JPEG and scale changes')
     parser.add_argument('--json', metavar='FILE', help='write all the numbers')
@@ -47,7 +52,8 @@ def run(args):
     import torch
     from tqdm import tqdm
 
-    from ..engines import resolve_device
+    from ..engines import create_engine, resolve_device
+    from ..errors import TrainingError
     from ..training.complexity import count_macs, count_parameters
     from ..training.corruptions import CONDITIONS
     from ..training.datasets import open_dataset
@@ -63,10 +69,18 @@ def run(args):
     width, height = args.size or (network.width, network.height)
     device = resolve_device(args.device)
 
+    if args.precision != 'fp32' and args.head != 'main':
+        raise TrainingError(f'the stride-32 head is not measured in {args.precision}')
+
     def measure(name, change=None, scale=1.0, thorough=True):
-        predictor = Predictor(model, classes, (round(height * scale), round(width * scale)),
-                              network.mean, network.std, device, scores=args.scores,
-                              head=args.head)
+        size = (round(height * scale), round(width * scale))
+        engine = None
+        if args.precision != 'fp32':
+            # A copy: engines change the model that they are given.
+            engine = create_engine(deepcopy(model), size=size, device=device,
+                                   precision=args.precision, weights=weights)
+        predictor = Predictor(model, classes, size, network.mean, network.std, device,
+                              scores=args.scores, head=args.head, engine=engine)
         indices = tqdm(range(len(dataset)), desc=name, leave=False, disable=args.quiet)
         return evaluate(predictor, classes, dataset, change=change, thorough=thorough,
                         batch=max(1, args.batch), indices=indices)
@@ -81,7 +95,7 @@ def run(args):
     context = {'network': network.name, 'weights': Path(weights).name, 'data': args.data,
                'split': args.split, 'include': args.include, 'exclude': args.exclude,
                'pictures': len(dataset), 'width': width, 'height': height,
-               'head': args.head, 'scores': args.scores, 'macs': macs,
+               'head': args.head, 'scores': args.scores, 'precision': args.precision, 'macs': macs,
                'parameters': count_parameters(len(classes), decoder)}
     print(f'{network.name} at {width}x{height} ({macs / 1e9:.2f} GMAC), {args.data} '
           f'{args.split}, {len(dataset)} pictures\n')

@@ -7,6 +7,7 @@ import sys
 
 from ..cores import share_cores
 from ..errors import FcnSegError
+from ..memory import keep_memory
 
 COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
 
@@ -24,6 +25,7 @@ def build_parser():
 def main(argv=None):
     """Run ``fcn-seg``; return the exit status (0 ok, 1 error, 130 interrupted)."""
     share_cores()
+    keep_memory()
     args = build_parser().parse_args(argv)
     try:
         status = args.run(args) or 0

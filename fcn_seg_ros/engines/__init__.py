@@ -7,12 +7,14 @@ is called with a float32 batch N x 3 x H x W on its device, and returns float32 
 N x C x h x w on the same device.
 """
 
+from functools import partial
 from importlib.util import find_spec
 import logging
 from pathlib import Path
 
 import torch
 
+from .quantized import quantized_path
 from ..errors import DeviceError
 
 ENGINES = ('auto', 'torch', 'onnxruntime')
@@ -46,10 +48,19 @@ def resolve_device(name='auto'):
 
 def computes_bf16():
     """Tell whether this CPU multiplies bf16 itself: elsewhere that is emulated, and slow."""
+    return 'avx512_bf16' in _cpu_flags()
+
+
+def computes_int8():
+    """Tell whether this CPU has instructions for sums of 8-bit products: x86's VNNI."""
+    return not _cpu_flags().isdisjoint(('avx512_vnni', 'avx_vnni'))
+
+
+def _cpu_flags():
     try:
-        return 'avx512_bf16' in Path('/proc/cpuinfo').read_text().split()
+        return set(Path('/proc/cpuinfo').read_text().split())
     except OSError:
-        return False
+        return set()
 
 
 def create_engine(model, *, size, device, engine='auto', precision='auto', threads=0,
@@ -58,9 +69,10 @@ def create_engine(model, *, size, device, engine='auto', precision='auto', threa
     Return the engine that runs ``model`` on ``device``.
 
     ``auto`` takes what is fastest (docs/performance.md) and logs why: torch on a GPU, in
-    fp16, and on a CPU that computes in bf16; on other CPUs onnxruntime where it is
-    installed, else torch.  An automatic choice that fails falls back to torch with a
-    warning; an explicit one raises.
+    fp16.  On a CPU onnxruntime in int8, where it is installed, the network comes with an int8
+    graph and the CPU computes in it; torch in bf16 on a CPU that computes in that; else
+    onnxruntime, or torch without it.  An automatic choice that fails falls back to the next
+    one with a warning; an explicit one raises.
 
     :param model: FCNResNet18 in eval mode, float32, on the CPU.
     :param size: (height, width) of the input, pixels.
@@ -72,44 +84,56 @@ def create_engine(model, *, size, device, engine='auto', precision='auto', threa
         raise DeviceError(f"unknown engine '{engine}', known: {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
         raise DeviceError(f"unknown precision '{precision}', known: {', '.join(PRECISIONS)}")
-    from .torch_engine import TorchEngine
-
-    options = {'size': size, 'device': device, 'threads': threads,
-               'deterministic': deterministic}
-    chosen, precision, reason = _choose(engine, precision, device.type)
-    if chosen == 'onnxruntime':
+    *choices, last = _choices(engine, precision, device.type, weights)
+    create = partial(_create, model, size=size, device=device, threads=threads,
+                     deterministic=deterministic, weights=weights)
+    for choice, following in zip(choices, [*choices[1:], last]):
         try:
-            from .onnxruntime_engine import OnnxRuntimeEngine
-            made = OnnxRuntimeEngine(model, precision=precision, weights=weights, **options)
+            return create(*choice)
         except (ImportError, DeviceError) as error:
-            if engine == 'onnxruntime' or precision == 'int8':
-                raise DeviceError(f'engine onnxruntime cannot be used: {error}') from error
-            _log.warning('engine onnxruntime cannot be used (%s): falling back to torch', error)
-            made = TorchEngine(model, precision=precision, **options)
+            _log.warning('engine %s in %s cannot be used (%s): falling back to %s in %s',
+                         *choice[:2], error, *following[:2])
+    try:
+        return create(*last)
+    except ImportError as error:
+        raise DeviceError(f'engine {last[0]} cannot be used: {error}') from error
+
+
+def _create(model, name, precision, reason, *, weights, **options):
+    if name == 'onnxruntime':
+        from .onnxruntime_engine import OnnxRuntimeEngine
+        made = OnnxRuntimeEngine(model, precision=precision, weights=weights, **options)
     else:
+        from .torch_engine import TorchEngine
         made = TorchEngine(model, precision=precision, **options)
     if reason:
         _log.info('engine %s in %s is chosen: %s', made.name, made.precision, reason)
     return made
 
 
-def _choose(engine, precision, device):
-    """Return (engine, precision, why this engine, '' where it was asked for)."""
-    if engine == 'onnxruntime':
-        return engine, precision, ''
-    if engine == 'auto' and precision == 'int8':
-        return 'onnxruntime', precision, 'the only one with int8'
-    if device == 'cuda':
-        return 'torch', precision, 'the fastest on a GPU' if engine == 'auto' else ''
-    fast_bf16 = precision == 'auto' and computes_bf16()
-    if fast_bf16:
-        precision = 'bf16'
+def _choices(engine, precision, device, weights):
+    """Return [(engine, precision, why this one, '' where it was asked for)], best first."""
+    on_gpu, auto = device == 'cuda', precision == 'auto'
+    bf16 = auto and not on_gpu and computes_bf16()
     if engine == 'torch':
-        return engine, precision, ''
-    if fast_bf16:
-        return 'torch', precision, 'the fastest on this CPU, which computes in bf16'
+        return [('torch', 'bf16' if bf16 else precision, '')]
+    if engine == 'onnxruntime':
+        return [('onnxruntime', precision, '')]
+    if precision == 'int8':
+        return [('onnxruntime', precision, 'the only one with int8')]
+    if on_gpu:
+        return [('torch', precision, 'the fastest on a GPU')]
     if precision in ('bf16', 'fp16'):
-        return 'torch', precision, f'the only one with {precision}'
-    if find_spec('onnxruntime') is None:
-        return 'torch', precision, 'onnxruntime, which is faster on this CPU, is not installed'
-    return 'onnxruntime', precision, 'the fastest on this CPU'
+        return [('torch', precision, f'the only one with {precision}')]
+    choices = []
+    installed = find_spec('onnxruntime') is not None
+    if auto and installed and computes_int8() and weights and quantized_path(weights).is_file():
+        choices.append(('onnxruntime', 'int8', 'the fastest on this CPU, which computes in int8'))
+    if bf16:
+        choices.append(('torch', 'bf16', 'the fastest on this CPU, which computes in bf16'))
+    elif installed:
+        choices += [('onnxruntime', 'fp32', 'the fastest on this CPU'), ('torch', 'fp32', '')]
+    else:
+        choices.append(('torch', 'fp32',
+                        'onnxruntime, which is faster on this CPU, is not installed'))
+    return choices

@@ -21,7 +21,7 @@ class Frame:
     :param network: the network's name.
     :param settings: the node's parameters, as of ``parameters.read``.
     :param navigation: what clouds and grids are made with.
-    :param hurry: tells whether another frame waits.
+    :param hurry: tells whether another frame waits to be published.
     :param info: the camera's newest CameraInfo, or None.
     """
 

@@ -1,13 +1,12 @@
 """A network that survives what happens to its engine: out of memory, faults, bad luck."""
 
-import ctypes
-import gc
 import time
 
 import numpy as np
 import torch
 
 from ..errors import FcnSegError, ImageError
+from ..memory import release_memory
 
 _FAILURES = 3
 """Failing frames in a row after which the engine is suspected."""
@@ -228,16 +227,6 @@ def is_out_of_memory(error):
     return isinstance(error, RuntimeError) and any(words in text for words in (
         'out of memory', 'failed to allocate memory', "can't allocate memory",
         'cublas_status_alloc_failed', 'cudnn_status_alloc_failed'))
-
-
-def release_memory():
-    """Give memory that nothing holds any more back to the machine and the GPU."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)  # glibc's alone has it
-    if trim is not None:
-        trim(0)
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
 
 
 def _first_line(error):

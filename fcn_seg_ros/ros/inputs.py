@@ -41,8 +41,7 @@ class CameraInput:
         self._info_name, self.info_topic = self._find_info(f'{prefix}camera_info', base)
         self._lock = threading.Lock()
         self._frame = None
-        self._period = 0.0  # s between the frames that max_rate lets through
-        self._slot = float('-inf')  # when the last of them was due
+        self._slot = float('-inf')  # when the last frame that max_rate let through was due
         self._subscriptions = FollowingSubscriptions(node, on_change)
         self.info = None
         self.subscribed_at = None
@@ -88,17 +87,6 @@ class CameraInput:
         """Tell whether the image subscription asks for reliable delivery."""
         return self._subscriptions.reliable(self._image_name)
 
-    @property
-    def waiting(self):
-        """Tell whether a frame waits to be taken, other than one that ``max_rate`` will drop."""
-        frame = self._frame
-        return frame is not None and not self._early(frame[1])
-
-    def _early(self, arrival):
-        """Tell whether ``max_rate`` does not let a frame through."""
-        return bool(self._period) and (
-            arrival < self._slot + self._period - _SLACK * self._period)
-
     def _on_info(self, msg):
         self.info = msg
 
@@ -123,10 +111,9 @@ class CameraInput:
             frame, self._frame = self._frame, None
         if frame is None:
             return None
-        self._period = period = 1 / max_rate if max_rate else 0.0
-        if period:
-            arrival = frame[1]
-            if self._early(arrival):
+        if max_rate:
+            arrival, period = frame[1], 1 / max_rate
+            if arrival < self._slot + period - _SLACK * period:
                 self._statistics.count('drop:max_rate')
                 return None
             # Due times follow each other, not the arrivals: 20 of a camera's 30 frames a

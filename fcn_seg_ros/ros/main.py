@@ -8,6 +8,7 @@ import threading
 import time
 
 from ..cores import share_cores
+from ..memory import keep_memory
 
 _GRACE = 1.2
 """Seconds after a signal in which the process may end in its own way."""
@@ -34,9 +35,10 @@ def main(args=None):
 def _run(args):
     import rclpy
     from rclpy.exceptions import ParameterException
-    from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+    from rclpy.executors import ExternalShutdownException
 
     share_cores()
+    keep_memory()
     try:
         rclpy.init(args=args)
     except RuntimeError as error:  # arguments that are none of ROS's
@@ -53,13 +55,14 @@ def _run(args):
     threading.Thread(target=end_in_time, daemon=True).start()
     try:
         # PyTorch takes seconds to import: not before signals are taken care of.
+        from .executor import ServiceThreadExecutor
         from .node import SegmentationNode
         from .throttle import RosLogHandler
         node = SegmentationNode()
         core = logging.getLogger('fcn_seg_ros')
         core.setLevel(logging.INFO)
         core.addHandler(RosLogHandler(node.get_logger()))
-        executor = MultiThreadedExecutor(num_threads=2)
+        executor = ServiceThreadExecutor()
         executor.add_node(node)
         node.start()
         _spin(executor, rclpy.ok)
@@ -103,12 +106,10 @@ def _close(node, executor):
     shared memory (config/fastdds.xml: 64 MiB), which would outlive the process.
     """
     import rclpy
-    from rclpy.executors import Executor
     try:
         if executor is not None:
-            # It holds on to what it waited for last.  Its threads may be in a long load:
-            # the method of MultiThreadedExecutor would wait for them.
-            Executor.shutdown(executor, timeout_sec=0)
+            # It holds on to what it waited for last.  A service may be in a long load.
+            executor.shutdown(timeout_sec=0)
         if node is not None:
             node.close()
         rclpy.try_shutdown()

@@ -11,13 +11,14 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
 
 from . import diagnostics, parameters
-from .guard import Guard, release_memory
+from .guard import Guard
 from .loading import describe, load_segmenter
 from .nav_session import NavigationSession
 from .pipeline import Pipeline
 from .throttle import format_traceback, Throttle
 from .topics import Topics
 from ..errors import FcnSegError
+from ..memory import release_memory
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -33,9 +34,9 @@ class SegmentationNode(Node):
     """
     Segments camera images with one network; a managed node.
 
-    Made for an executor with two threads, so that images, timers and events go on while a
-    service (parameters or life cycle) is loading a network.  Images are only put down there;
-    the :class:`.Pipeline` works on them in a thread of its own.
+    Made for the :class:`.ServiceThreadExecutor`, so that images, timers and events go on
+    while a service (parameters or life cycle) is loading a network.  Images are only put down
+    there; the :class:`.Pipeline` works on them in threads of its own.
 
     :ivar exit_status: what the process should end with, once the context is shut down.
     """

@@ -1,6 +1,8 @@
-"""The frames' way through the node, in a thread of its own."""
+"""The frames' way through the node: segmented in one thread, published in another."""
 
+from collections import deque
 from dataclasses import dataclass
+import threading
 import time
 
 import numpy as np
@@ -31,7 +33,10 @@ class _Job:
 
 class Pipeline:
     """
-    Decode, segment and publish the newest frame of each camera.
+    Decode and segment the newest frame of each camera, and publish what becomes of it.
+
+    A frame is published while the next one is segmented.  None is taken before the last one's
+    turn to be published has come, so that each is as new as it can be.
 
     :param cameras: the node's :class:`.Camera` objects.
     :param settings: the node's parameters, as of ``parameters.read``.
@@ -39,7 +44,7 @@ class Pipeline:
     :param navigation: :class:`.NavigationSession`.
     :param throttle: :class:`.Throttle` for what goes wrong with single frames.
     :param keep_on: tells whether the node's context is alive.
-    :param on_fault: called once, without arguments and from the worker's thread, when
+    :param on_fault: called once, without arguments and from the segmenting thread, when
         no frame can be segmented any more; ``fault`` says why.
 
     :ivar fault: one line, or ''.
@@ -52,42 +57,50 @@ class Pipeline:
         self._keep_on = keep_on
         self._on_fault = on_fault
         self._closed = False
-        self._step_began = None
-        self._unpublished = 0
+        self._segmenting_since = self._publishing_since = None
+        self._ready = deque()  # of (_Job, Frame), to be published
+        self._taken = threading.Condition()
         self.fault = ''
-        self._worker = None
+        self._segmenting = self._publishing = None
 
     def start(self):
-        """Start the thread."""
-        self._worker = Worker(self.work)
+        """Start the threads; without them, :meth:`work` does everything in its caller's."""
+        self._publishing = Worker(self._publish_next, 'publishing')
+        self._segmenting = Worker(self.work, 'segmentation')
 
     def wake(self):
         """Say that a frame has come; callable from any thread."""
-        if self._worker is not None:
-            self._worker.wake()
+        if self._segmenting is not None:
+            self._segmenting.wake()
 
     def swap(self, settings, guard, navigation):
         """Take other settings, or another network, between two frames."""
         self._current = settings, guard, navigation
 
     def step(self):
-        """Note that the work goes on; see :meth:`stuck_for`."""
-        self._step_began = time.monotonic()
+        """Note that segmenting goes on; see :meth:`stuck_for`."""
+        self._segmenting_since = time.monotonic()
 
     def stuck_for(self):
-        """Return the seconds that the current step has taken, 0 when there is none."""
-        began = self._step_began
-        return 0.0 if began is None else time.monotonic() - began
+        """Return the seconds that the longer of the current steps has taken, 0 without any."""
+        now = time.monotonic()
+        return max((now - since for since in (self._segmenting_since, self._publishing_since)
+                    if since is not None), default=0.0)
 
     def close(self, timeout):
         """
         Stop; what a frame in work comes to later is thrown away.
 
-        :param timeout: seconds that the frame in work may take.
-        :returns: whether it has ended.
+        :param timeout: seconds that the frames in work may take.
+        :returns: whether they have ended.
         """
-        self._closed = True
-        return self._worker is None or self._worker.close(timeout)
+        with self._taken:
+            self._closed = True
+            self._taken.notify_all()
+        end = time.monotonic() + timeout
+        ended = [worker.close(max(0.0, end - time.monotonic()))
+                 for worker in (self._segmenting, self._publishing) if worker is not None]
+        return all(ended)
 
     def work(self):
         """
@@ -97,10 +110,13 @@ class Pipeline:
 
         :returns: whether there was any.
         """
-        current = settings, guard, _ = self._current
+        _, guard, _ = self._current
         turns = [self._cameras] if guard.batches else [[camera] for camera in self._cameras]
         busy = False
         for cameras in turns:
+            with self._taken:
+                self._taken.wait_for(lambda: self._closed or not self._ready)
+            current = settings, _, _ = self._current
             frames = [(camera, frame) for camera in cameras
                       if (frame := camera.input.take(settings.max_rate)) is not None]
             if not frames or self._closed or self.fault:
@@ -110,7 +126,7 @@ class Pipeline:
             try:
                 self._segment(frames, *current)
             finally:
-                self._step_began = None
+                self._segmenting_since = None
         return busy
 
     def _segment(self, frames, settings, guard, navigation):
@@ -120,9 +136,7 @@ class Pipeline:
         results = guard.try_batch(
             [job.image for job in jobs], settings,
             want_confidence=any(job.wants_confidence for job in jobs)) or [None] * len(jobs)
-        self._unpublished = len(jobs)
         for job, result in zip(jobs, results):
-            self._unpublished -= 1
             if not self.fault:
                 self.step()
                 self._guarded(job.camera, self._finish, job, result, settings, guard, navigation)
@@ -137,14 +151,45 @@ class Pipeline:
         return _Job(camera, message.header, arrival, wanted, image_to_rgb(message))
 
     def _finish(self, job, result, settings, guard, navigation):
-        """Segment a frame unless its result is there, and publish it."""
-        camera = job.camera
+        """Segment a frame unless its result is there, and hand it on."""
         if result is None:
             result = guard.segment(job.image, settings, want_confidence=job.wants_confidence)
-        self._publish(camera, job.wanted, Frame(
+        self._ready.append((job, Frame(
             header=job.header, result=result, settings=settings, navigation=navigation,
-            hurry=self._hurry, info=camera.input.info, network=guard.segmenter.network.name))
-        camera.statistics.frame_done(time.monotonic() - job.arrival)
+            hurry=self._hurry, info=job.camera.input.info,
+            network=guard.segmenter.network.name)))
+        if self._publishing is not None:
+            self._publishing.wake()
+        else:
+            self._publish_next()
+
+    def _publish_next(self):
+        """Publish the frame that has waited longest; return whether there was any."""
+        with self._taken:
+            if not self._ready:
+                return False
+            job, frame = self._ready.popleft()
+            self._taken.notify_all()
+        self._publishing_since = time.monotonic()
+        try:
+            self._guarded(job.camera, self._publish, job, frame)
+        finally:
+            self._publishing_since = None
+        return True
+
+    def _publish(self, job, frame):
+        """Let each group publish: what fails in one does not keep the others back."""
+        failure = None
+        for group, names in job.wanted:
+            if self._closed or not self._keep_on():
+                return
+            try:
+                group.publish(frame, names)
+            except Exception as error:
+                failure = failure or error
+        if failure:
+            raise failure
+        job.camera.statistics.frame_done(time.monotonic() - job.arrival)
 
     def _guarded(self, camera, work, *args):
         """Return what ``work`` returns; None, and count and log it, when it raises."""
@@ -169,19 +214,5 @@ class Pipeline:
         return None
 
     def _hurry(self):
-        """Tell whether there is something else to do."""
-        return self._closed or self._unpublished > 0 or any(
-            camera.input.waiting for camera in self._cameras)
-
-    def _publish(self, camera, wanted, frame):
-        """Let each group publish: what fails in one does not keep the others back."""
-        failure = None
-        for group, names in wanted:
-            if self._closed or not self._keep_on():
-                return
-            try:
-                group.publish(frame, names)
-            except Exception as error:
-                failure = failure or error
-        if failure:
-            raise failure
+        """Tell whether there is something else to publish."""
+        return self._closed or bool(self._ready)

@@ -1,4 +1,4 @@
-"""The thread that segments the newest frames, apart from the executor's callbacks."""
+"""A thread that works when it is told to, apart from the executor's callbacks."""
 
 import threading
 
@@ -9,13 +9,15 @@ class Worker:
 
     Wakes that come while it works count as one.  ``work`` must not raise: it is given
     nothing and returns True when there may be more to do at once.
+
+    :param name: of the thread.
     """
 
-    def __init__(self, work):
+    def __init__(self, work, name):
         self._work = work
         self._wake = threading.Event()
         self._stop = False
-        self._thread = threading.Thread(target=self._run, name='segmentation', daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def wake(self):

@@ -96,14 +96,16 @@ class Predictor:
     :param device: torch device.
     :param scores: one of :data:`SCORES`.
     :param head: one of :data:`HEADS`; 'stride32' is the head that the published networks have.
+    :param engine: what to run instead of the model, as of ``engines.create_engine``.
     :raises TrainingError: when the model has no such head.
     """
 
     def __init__(self, model, classes, size, mean, std, device='cpu', *,
-                 scores='interpolated', head='main'):
+                 scores='interpolated', head='main', engine=None):
         if head == 'stride32':
             check_stride32_head(model)
         self.model = model.to(device=device, memory_format=torch.channels_last)
+        self.engine = engine
         self.nearest, self.head = scores == 'grid', head
         self.preprocess = Preprocessor(size, mean, std, device)
         kept = [i for i, label in enumerate(classes.labels) if label.casefold() != 'void']
@@ -117,14 +119,19 @@ class Predictor:
         :param images: uint8 arrays H x W x 3, RGB.
         :param sizes: (height, width) of each mask.
         """
-        batch = self.preprocess(images)
+        scores = self._scores(self.preprocess(images))
+        masks = [classify(s, size, self.kept, nearest=self.nearest)
+                 for s, size in zip(scores.float(), sizes)]
+        return [(ids.cpu().numpy(), confidence.cpu().numpy()) for ids, confidence in masks]
+
+    def _scores(self, batch):
+        if self.engine is not None:
+            return self.engine(batch)
         was_training = self.model.training
         self.model.eval()
         scores = self.model.forward_all(batch)[0 if self.head == 'main' else 1]
         self.model.train(was_training)
-        masks = [classify(s, size, self.kept, nearest=self.nearest)
-                 for s, size in zip(scores.float(), sizes)]
-        return [(ids.cpu().numpy(), confidence.cpu().numpy()) for ids, confidence in masks]
+        return scores
 
 
 def evaluate(predictor, network_classes, dataset, *, thorough=True, change=None, batch=1,

@@ -59,23 +59,6 @@ def test_a_rate_limit_lets_that_many_through(monkeypatch, camera_rate, max_rate,
     assert statistics.total('drop:max_rate') == 10 * camera_rate - taken
 
 
-def test_only_a_frame_that_will_be_let_through_counts_as_waiting(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(inputs.time, 'monotonic', lambda: now[0])
-    source = inputs.CameraInput(FakeNode(), '', 'raw', Statistics(), lambda: None, lambda: None)
-    assert not source.waiting
-    for max_rate, arrivals in ((0.0, ((0.01, True), (0.02, True))),
-                               (2.0, ((1.0, True), (1.1, False), (1.4, False), (1.5, True)))):
-        for arrival, lets_through in arrivals:
-            now[0] = arrival
-            source._on_image(object())
-            # The limit is known from the frame before, as it is while that one is in work.
-            if arrival != arrivals[0][0]:
-                assert source.waiting == lets_through
-            assert (source.take(max_rate) is not None) == lets_through
-            assert not source.waiting
-
-
 def test_a_new_limit_is_obeyed_at_once(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(inputs.time, 'monotonic', lambda: now[0])

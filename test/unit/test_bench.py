@@ -146,7 +146,8 @@ def test_candidates_are_in_every_precision_that_the_device_is_fast_in(monkeypatc
     assert ('torch', 'fp16') in engines.candidates(torch.device('cuda'))
     cpu = torch.device('cpu')
     monkeypatch.setattr(engines, 'computes_bf16', lambda: False)
-    assert engines.candidates(cpu) == [('torch', 'fp32'), ('onnxruntime', 'fp32')]
+    assert engines.candidates(cpu) == [
+        ('torch', 'fp32'), ('onnxruntime', 'fp32'), ('onnxruntime', 'int8')]
     monkeypatch.setattr(engines, 'computes_bf16', lambda: True)
     assert ('torch', 'bf16') in engines.candidates(cpu)
     assert engines.candidates(cpu, 'fp32') == [('torch', 'fp32'), ('onnxruntime', 'fp32')]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 
@@ -160,22 +161,53 @@ def test_int8_runs_without_calibration_and_is_near_enough(exported):
     assert not torch.equal(quantized.engine(batch), exact.engine(batch))
 
 
-def test_int8_of_other_weights_is_refused(exported, tmp_path):
-    folder = tmp_path / 'changed'
-    folder.mkdir()
-    for path in exported.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+def copy_of(exported, tmp_path):
+    """Return a copy of the folder for a test to change."""
+    return shutil.copytree(exported, tmp_path / 'changed')
+
+
+def change_weights(folder):
+    """Change the file, but not what it says."""
     weights = folder / 'fcn_resnet18.onnx'
     weights.write_bytes(weights.read_bytes() + b'\x32\x00')  # an empty domain: as valid as before
+
+
+@pytest.mark.parametrize(('int8', 'options', 'expected'), [
+    (True, {}, 'int8'), (False, {}, 'fp32'), (True, {'precision': 'fp32'}, 'fp32'),
+    (True, {'engine': 'onnxruntime'}, 'fp32')])
+def test_auto_takes_an_int8_graph_where_the_cpu_computes_in_it(
+        exported, monkeypatch, int8, options, expected):
+    monkeypatch.setattr(engines, 'computes_int8', lambda: int8)
+    monkeypatch.setattr(engines, 'computes_bf16', lambda: False)
+    segmenter = Segmenter(str(exported / 'network.yaml'), device='cpu', **options)
+    assert (segmenter.engine.name, segmenter.engine.precision) == ('onnxruntime', expected)
+
+
+@pytest.mark.parametrize('damage', ['truncated', 'other weights'])
+def test_auto_goes_on_without_an_int8_graph_that_cannot_be_used(
+        exported, tmp_path, monkeypatch, caplog, damage):
+    monkeypatch.setattr(engines, 'computes_int8', lambda: True)
+    monkeypatch.setattr(engines, 'computes_bf16', lambda: True)
+    folder = copy_of(exported, tmp_path)
+    if damage == 'truncated':
+        os.truncate(folder / 'fcn_resnet18.int8.onnx', 5000)
+    else:
+        change_weights(folder)
+    segmenter = Segmenter(str(folder / 'network.yaml'), device='cpu')
+    assert (segmenter.engine.name, segmenter.engine.precision) == ('torch', 'bf16')
+    assert 'onnxruntime in int8 cannot be used' in caplog.text
+    assert 'falling back to torch in bf16' in caplog.text
+
+
+def test_int8_of_other_weights_is_refused(exported, tmp_path):
+    folder = copy_of(exported, tmp_path)
+    change_weights(folder)
     with pytest.raises(DeviceError, match='made from other weights'):
         Segmenter(str(folder / 'network.yaml'), device='cpu', precision='int8')
 
 
 def test_int8_of_another_size_is_refused(exported, tmp_path):
-    folder = tmp_path / 'changed'
-    folder.mkdir()
-    for path in exported.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+    folder = copy_of(exported, tmp_path)
     entry = folder / 'network.yaml'
     entry.write_text(entry.read_text().replace('width: 64', 'width: 96'))
     with pytest.raises(DeviceError, match='is for 64x48 pixels .* the network for 96x48'):

@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import math
 
 import cv2
 from fcn_seg_ros.classes import class_set_from_labels
 from fcn_seg_ros.cli import evaluate as command
-from fcn_seg_ros.errors import TrainingError
+from fcn_seg_ros.errors import DeviceError, TrainingError
 from fcn_seg_ros.model import FCNResNet18
 from fcn_seg_ros.training.complexity import count_macs, count_parameters
 from fcn_seg_ros.training.corruptions import CONDITIONS
@@ -147,10 +148,11 @@ def test_command_on_a_folder(tmp_path, capsys):
                   classes=class_set_from_labels(labels, 'x'))
     parser = argparse.ArgumentParser()
     command.add_parser(parser.add_subparsers())
+    common = ['evaluate', '--data', 'folder', '--root', str(tmp_path / 'data'), '--network',
+              'tiny', '--models-dir', str(tmp_path / 'models'), '--device', 'cpu', '--quiet']
     args = parser.parse_args([
-        'evaluate', '--data', 'folder', '--root', str(tmp_path / 'data'), '--network', 'tiny',
-        '--models-dir', str(tmp_path / 'models'), '--json', str(tmp_path / 'out.json'), '--png',
-        str(tmp_path / 'out.png'), '--device', 'cpu', '--quiet', '--robustness'])
+        *common, '--json', str(tmp_path / 'out.json'), '--png', str(tmp_path / 'out.png'),
+        '--robustness'])
     args.run(args)
     assert 'mean IoU' in capsys.readouterr().out
     data = json.loads((tmp_path / 'out.json').read_text())
@@ -158,6 +160,23 @@ def test_command_on_a_folder(tmp_path, capsys):
     assert set(data['robustness']) == {c.name for c in CONDITIONS}
     assert data['macs'] == count_macs(2, 'fcn8s', (64, 64))
     assert cv2.imread(str(tmp_path / 'out.png')) is not None
+
+    args = parser.parse_args([*common, '--precision', 'int8'])
+    with pytest.raises(DeviceError, match='fcn-seg export --int8'):
+        args.run(args)
+    args = parser.parse_args([*common, '--precision', 'bf16', '--head', 'stride32'])
+    with pytest.raises(TrainingError, match='not measured in bf16'):
+        args.run(args)
+
+
+def test_an_engine_takes_the_place_of_the_model():
+    labels = ('a', 'b')
+    predictor = Predictor(FCNResNet18(2, 'fcn32s'), class_set_from_labels(labels, 'x'), (32, 64),
+                          MEAN, STD, engine=lambda batch: torch.tensor([1.0, 2.0])[
+                              None, :, None, None].expand(len(batch), 2, 2, 4))
+    (ids, confidence), = predictor([np.zeros((9, 9, 3), np.uint8)], [(9, 9)])
+    assert (ids == 1).all()
+    assert (confidence == round(255 / (1 + math.exp(-1)))).all()
 
 
 def test_cost_of_the_decoders():

@@ -1,0 +1,35 @@
+"""How the process holds memory."""
+
+import ctypes
+import gc
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+_KEPT = 128 << 20
+"""Bytes that may lie unused at the end of a heap: images and a network's activations."""
+_LARGEST = 32 << 20
+"""Bytes of the largest block that is taken from a heap; glibc allows no more."""
+
+
+def keep_memory():
+    """
+    Let freed blocks of some MB be used again, instead of going back to the machine.
+
+    Every image and every layer takes such blocks.  By default glibc returns them one by
+    one, and the machine clears each page that is taken anew (docs/performance.md).  Other C
+    libraries are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+
+
+def release_memory():
+    """Give memory that nothing holds any more back to the machine and the GPU."""
+    import torch  # takes seconds: not before it is needed
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)  # glibc's alone has it
+    if trim is not None:
+        trim(0)
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
