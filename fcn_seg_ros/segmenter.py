@@ -11,6 +11,7 @@ import torch
 from . import kernels
 from .engines import create_engine, resolve_device
 from .errors import ImageError, WeightsError
+from .navigation.regions import count_ids
 from .postprocess import classify, UNKNOWN
 from .preprocess import Preprocessor
 from .registry import Registry
@@ -51,8 +52,7 @@ class Segmentation:
     @cached_property
     def histogram(self):
         """Return the pixels of each class id, int64 array of 256."""
-        counts = cv2.calcHist([self.class_mask], [0], None, [256], [0, 256])
-        return counts.ravel().astype(np.int64)  # float32 counts are exact below 2^24 pixels
+        return count_ids(self.class_mask)
 
     @property
     def fractions(self):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 import math
 
+import cv2
 import numpy as np
 
 
@@ -40,18 +41,28 @@ def pixel_roi(box, height, width):
     return x, y, roi_width, roi_height
 
 
-def class_fractions(class_mask, num_classes):
+def count_ids(class_mask):
     """
-    Count the classes of a mask, or of a view into one.
+    Return how many pixels each class id has, int64 array of 256.
 
-    :param class_mask: uint8 array H x W, at least one pixel.
+    :param class_mask: uint8 array H x W, or a view into one.
+    """
+    counts = cv2.calcHist([class_mask], [0], None, [256], [0, 256])
+    return counts.ravel().astype(np.int64)  # float32 counts are exact below 2^24 pixels
+
+
+def class_fractions(counts, num_classes):
+    """
+    Return the shares of the classes.
+
+    :param counts: as of :func:`count_ids`, of at least one pixel.
     :param num_classes: C; ids from C on count as unknown.
     :returns: :class:`Fractions`.
     """
-    counts = np.bincount(class_mask.reshape(-1), minlength=256)
-    shares = counts / class_mask.size
+    pixels = int(counts.sum())
+    shares = counts / pixels
     return Fractions(shares[:num_classes].astype(np.float32),
-                     float(shares[num_classes:].sum()), class_mask.size)
+                     float(shares[num_classes:].sum()), pixels)
 
 
 def region_fractions(class_mask, boxes, num_classes):
@@ -64,7 +75,8 @@ def region_fractions(class_mask, boxes, num_classes):
     result = {}
     for name, box in boxes.items():
         x, y, width, height = roi = pixel_roi(box, *class_mask.shape)
-        result[name] = roi, class_fractions(class_mask[y:y + height, x:x + width], num_classes)
+        result[name] = roi, class_fractions(
+            count_ids(class_mask[y:y + height, x:x + width]), num_classes)
     return result
 
 

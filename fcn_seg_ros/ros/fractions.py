@@ -16,7 +16,7 @@ def fractions_message(result, header, network, regions):
     :param regions: {name: (x0, y0, x1, y1)} in shares of the image.
     """
     labels = result.classes.labels
-    whole = class_fractions(result.class_mask, len(labels))
+    whole = class_fractions(result.histogram, len(labels))
     return ClassFractions(
         header=header, network=network, pixels=whole.pixels, unknown=whole.unknown,
         classes=[ClassFraction(class_id=index, label=label, fraction=fraction)

@@ -127,6 +127,7 @@ class SegmentationNode(Node):
             self._configuring = False
         self._settings, self._guard, self._navigation = settings, guard, navigation
         self._fault = ''
+        release_memory()  # which only loading has needed
         self._topics.announce(guard.segmenter.classes, settings.min_confidence)
         self.get_logger().info(describe(guard.segmenter))
         return SUCCESS

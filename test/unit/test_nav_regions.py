@@ -1,6 +1,6 @@
 """Regions of the image and their class fractions."""
 
-from fcn_seg_ros.navigation.regions import class_fractions, pixel_roi, region_fractions
+from fcn_seg_ros.navigation.regions import class_fractions, count_ids, pixel_roi, region_fractions
 import numpy as np
 import pytest
 
@@ -8,7 +8,7 @@ MASK = np.array([[0, 0, 1, 1], [0, 2, 1, 255]], np.uint8)
 
 
 def test_fractions_and_unknown_sum_to_one():
-    fractions = class_fractions(MASK, 3)
+    fractions = class_fractions(count_ids(MASK), 3)
     assert fractions.classes.dtype == np.float32
     assert fractions.classes.tolist() == [0.375, 0.375, 0.125]
     assert fractions.unknown == 0.125
@@ -16,13 +16,13 @@ def test_fractions_and_unknown_sum_to_one():
 
 
 def test_ids_beyond_the_network_are_unknown():
-    assert class_fractions(MASK, 2).unknown == 0.25
+    assert class_fractions(count_ids(MASK), 2).unknown == 0.25
 
 
 @pytest.mark.parametrize('shape', [(480, 640), (225, 400), (7, 13)])
 def test_the_sum_is_one_for_odd_counts(shape):
     mask = np.random.default_rng(3).integers(0, 12, shape).astype(np.uint8)
-    fractions = class_fractions(mask, 11)
+    fractions = class_fractions(count_ids(mask), 11)
     total = fractions.classes.sum(dtype=np.float64) + fractions.unknown
     assert total == pytest.approx(1, abs=1e-6)
 
