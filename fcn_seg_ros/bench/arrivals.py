@@ -56,6 +56,7 @@ class Arrivals:
         return True
 
     def to_dict(self):
-        """Return what was measured, in seconds."""
-        return {'seconds': self.ended - self.began, 'latencies': self.latencies,
+        """Return what was measured, in seconds; nothing, if the warm-up has not ended."""
+        return {'seconds': self.ended - self.began if self.began is not None else 0.0,
+                'latencies': self.latencies,
                 'rounds': [duration for _, duration in self.rounds]}

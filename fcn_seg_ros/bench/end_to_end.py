@@ -11,7 +11,9 @@ from .timing import Timing
 ALL = ('class_mask', 'color_mask', 'overlay', 'confidence', FRACTIONS)
 MASK = ('class_mask', FRACTIONS)
 CAMERA_RATE = 30.0
-_WARM_UP_FRAMES = 300
+_WARM_UP_FRAMES = 500
+_PATIENCE = 15.0
+"""Seconds for the start of two processes and the first of their pictures, if any arrives."""
 _FRAME_SIZES = {'0.9 MB': (640, 480), '2.1 MB': (960, 720), '6.2 MB': (1920, 1080)}
 
 
@@ -156,8 +158,8 @@ def measure_profiles(stage, seconds):
     """
     Send large pictures from one process to another, with and without the DDS profile.
 
-    :returns: {size: {'shipped' or 'default', a comma, the reliability: {'latency': Timing,
-        'arrived': share}}}.
+    :returns: {size: {'shipped' or 'default', a comma, the reliability: {'latency': Timing or
+        None, 'arrived': share}}}.
     """
     results = {}
     for size, (width, height) in _FRAME_SIZES.items():
@@ -169,15 +171,16 @@ def measure_profiles(stage, seconds):
                 shipped = profile == 'shipped'
                 listener = stage.start(
                     'bench.listener', '--cameras', '/profile/', '--outputs', 'image',
-                    '--seconds', seconds, *options, profile=shipped)
+                    '--seconds', seconds, '--patience', _PATIENCE, *options, profile=shipped)
                 camera = stage.start_camera('/profile/image', rate=CAMERA_RATE, picture=picture,
                                             options=options, profile=shipped)
                 with stage.running(camera, listener):
                     result = listener.wait(seconds)
                 arrived = result['latencies']['/profile/']
                 results[size][f'{profile}, {reliability}'] = {
-                    'latency': Timing.of(arrived),
-                    'arrived': len(arrived) / (result['seconds'] * CAMERA_RATE)}
+                    'latency': Timing.of(arrived) if arrived else None,
+                    'arrived': len(arrived) / (result['seconds'] * CAMERA_RATE) if arrived
+                    else 0.0}
     return results
 
 

@@ -7,6 +7,7 @@ and in Python would be a good part of the latency.
 
 import argparse
 import json
+import math
 import struct
 import time
 
@@ -35,6 +36,8 @@ def main(argv=None):
     parser.add_argument('--seconds', type=float, default=0.0)
     parser.add_argument('--rounds', type=int, default=0)
     parser.add_argument('--warm-up', type=int, default=5, help='rounds that do not count')
+    parser.add_argument('--patience', type=float, default=math.inf,
+                        help='seconds in which the warm-up must end, or nothing is measured')
     parser.add_argument('--best-effort', action='store_true')
     args = parser.parse_args(argv)
     cameras, outputs = args.cameras.split(','), args.outputs.split(',')
@@ -57,8 +60,9 @@ def main(argv=None):
                 lambda data, camera=camera: on_output(data, camera), qos, raw=True)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    give_up = time.time() + args.patience
     try:
-        while rclpy.ok() and not _enough(arrivals, args):
+        while rclpy.ok() and not _enough(arrivals, args, give_up):
             executor.spin_once(timeout_sec=0.1)
     except (KeyboardInterrupt, ExternalShutdownException):
         return
@@ -73,9 +77,9 @@ def _stamp(data):
     return sec + nanosec * 1e-9
 
 
-def _enough(arrivals, args):
+def _enough(arrivals, args, give_up):
     if arrivals.began is None:
-        return False
+        return time.time() >= give_up
     if args.rounds:
         return len(arrivals.rounds) >= args.rounds
     return time.time() - arrivals.began >= args.seconds and len(arrivals.rounds) >= _LEAST

@@ -37,7 +37,8 @@ def to_text(results):
     if 'profiles' in results:
         blocks.append(_table(
             ('picture', 'DDS profile', 'latency ms', 'quartiles ms', 'arrived %'),
-            [(size, profile, *_timing(r['latency']), f'{100 * min(1, r["arrived"]):.0f}')
+            [(size, profile, *(_timing(r['latency']) if r['latency'] else ('', '')),
+              f'{100 * min(1, r["arrived"]):.0f}')
              for size, profiles in results['profiles'].items()
              for profile, r in profiles.items()]))
     goals = check(results)

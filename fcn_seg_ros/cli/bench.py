@@ -19,7 +19,7 @@ _PARTS = {
 
 _EXAMPLES = """
 Without a part named, all of them run (those that need ROS 2 where it is there), in
-about ten minutes.  Nothing else should run on the machine meanwhile.
+about twelve minutes.  Nothing else should run on the machine meanwhile.
 
 examples:
   fcn-seg bench --json bench.json --png bench.png
@@ -44,7 +44,7 @@ def add_parser(subparsers):
     parser.add_argument('--rounds', type=int, choices=range(1, 101), default=3, metavar='N',
                         help='how often those are repeated, in turns, that are compared with '
                              'each other (default: %(default)d)')
-    parser.add_argument('--frames', type=int, choices=range(10, 1_000_001), default=1000,
+    parser.add_argument('--frames', type=int, choices=range(10, 1_000_001), default=3000,
                         metavar='N', help='to watch the memory for (default: %(default)d)')
     parser.add_argument('--json', metavar='FILE', help='write all the numbers')
     parser.add_argument('--png', metavar='FILE', help='write a bar chart')
@@ -59,6 +59,7 @@ def run(args):
     """
     Measure, print tables, write the files asked for.
 
+    :returns: exit status, 1 when a part could not be measured.
     :raises FcnSegError: when the network cannot be had, or ROS 2 for a part that needs it.
     """
     from ..bench import report, suite
@@ -76,6 +77,9 @@ def run(args):
         import cv2
         _, data = cv2.imencode('.png', report.to_chart(results)[..., ::-1])
         Path(args.png).write_bytes(data.tobytes())
+    for name, reason in results.get('failed', {}).items():
+        print(f'fcn-seg: {name.replace("_", " ")} not measured: {reason}', file=sys.stderr)
+    return int('failed' in results)
 
 
 def _positive(text):

@@ -102,6 +102,33 @@ def test_report_names_everything_measured():
     assert len(lines[lines.index(tables[0])]) == len(lines[lines.index(tables[0]) + 1])
 
 
+def test_a_profile_that_lets_nothing_through_is_a_result():
+    results = full_results()
+    results['profiles']['2.1 MB']['default, best effort'] = {'latency': None, 'arrived': 0.0}
+    row, = [line for line in report.to_text(results).splitlines() if 'default, best' in line]
+    assert row.split('|')[3].strip() == '' and row.split('|')[5].strip() == '0'
+    arrivals = Arrivals(['a'], outputs=1, warm_up=5)
+    arrivals.add('a', 1.0, 1.1)
+    assert arrivals.to_dict() == {'seconds': 0.0, 'latencies': {'a': []}, 'rounds': []}
+
+
+def test_what_fails_over_dds_leaves_the_rest(monkeypatch, tmp_path, capsys):
+    pytest.importorskip('rclpy')
+    from fcn_seg_ros.bench import end_to_end
+
+    def fail(*args):
+        raise FcnSegError('nothing came')
+
+    monkeypatch.setattr(end_to_end, 'measure_idle', fail)
+    monkeypatch.setattr(end_to_end, 'measure_memory', lambda *args: 1000)
+    path = tmp_path / 'bench.json'
+    status = main(['bench', '--idle', '--memory', '--network', 'tiny', '--models-dir',
+                   tiny_models_dir(), '--device', 'cpu', '--json', str(path)])
+    assert status == 1
+    assert 'idle not measured: nothing came' in capsys.readouterr().err
+    assert json.loads(path.read_text())['memory']['bytes'] == 1000
+
+
 def test_chart_grows_with_the_numbers():
     chart = report.to_chart(full_results())
     assert chart.dtype == np.uint8 and chart.shape[2] == 3
