@@ -3,11 +3,11 @@
 import ctypes
 import gc
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 _KEPT = 128 << 20
-"""Bytes that may lie unused at the end of a heap: images and a network's activations."""
+"""Bytes that may lie unused at the end of the heap: images and a network's activations."""
 _LARGEST = 32 << 20
-"""Bytes of the largest block that is taken from a heap; glibc allows no more."""
+"""Bytes of the largest block that is taken from the heap; glibc allows no more."""
 
 
 def keep_memory():
@@ -22,6 +22,8 @@ def keep_memory():
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        # malloc_trim() gives back the end of the first heap only; a thread's own would keep it.
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def release_memory():

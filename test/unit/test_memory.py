@@ -8,6 +8,7 @@ import pytest
 
 _CODE = '''
 import resource
+import threading
 import numpy as np
 from fcn_seg_ros.memory import keep_memory, release_memory
 
@@ -23,7 +24,9 @@ def faults():
 
 keep_memory()
 release_memory()  # imports torch
-faults()
+thread = threading.Thread(target=faults)  # threads may have heaps of their own
+thread.start()
+thread.join()
 kept = resident()
 print(faults() * resource.getpagesize(), kept - (release_memory(), resident())[1])
 '''
