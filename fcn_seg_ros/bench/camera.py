@@ -7,7 +7,6 @@ the listener says that the last one's outputs have arrived.
 
 import argparse
 from contextlib import suppress
-import struct
 import threading
 import time
 
@@ -19,6 +18,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Empty, Header
 
+from .stamps import write_stamp
 from ..memory import keep_memory
 from ..ros.messages import image_message
 
@@ -64,8 +64,7 @@ def _publish_rounds(publishers, message, rate, answered):
     while rclpy.ok():
         answered.clear()
         for publisher in publishers:
-            struct.pack_into('<iI' if message[1] else '>iI', message, 4,
-                             *divmod(time.time_ns(), 10**9))
+            write_stamp(message, time.time_ns())
             publisher.publish(bytes(message))
         if rate:
             due = max(due + 1 / rate, time.monotonic() - 1 / rate)

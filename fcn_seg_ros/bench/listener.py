@@ -8,7 +8,6 @@ and in Python would be a good part of the latency.
 import argparse
 import json
 import math
-import struct
 import time
 
 import rclpy
@@ -19,6 +18,7 @@ from std_msgs.msg import Empty
 
 from .arrivals import Arrivals
 from .camera import ACK
+from .stamps import read_stamp
 from ..memory import keep_memory
 from ..msg import ClassFractions
 
@@ -48,7 +48,7 @@ def main(argv=None):
     answer = node.create_publisher(Empty, ACK, QoSProfile(depth=1))
 
     def on_output(data, camera):
-        if arrivals.add(camera, _stamp(data), time.time()):
+        if arrivals.add(camera, read_stamp(data), time.time()):
             answer.publish(Empty())
 
     qos = QoSProfile(depth=1, reliability=(
@@ -68,13 +68,6 @@ def main(argv=None):
         return
     print(json.dumps(arrivals.to_dict()), flush=True)
     rclpy.try_shutdown()
-
-
-def _stamp(data):
-    """Return the stamp, in seconds, of a serialised message that begins with a header."""
-    # CDR: four bytes of which the second tells the byte order, then the header.
-    sec, nanosec = struct.unpack_from('<iI' if data[1] else '>iI', data, 4)
-    return sec + nanosec * 1e-9
 
 
 def _enough(arrivals, args, give_up):

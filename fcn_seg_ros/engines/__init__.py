@@ -9,6 +9,7 @@ N x C x h x w on the same device.
 
 from functools import partial
 from importlib.util import find_spec
+from itertools import pairwise
 import logging
 from pathlib import Path
 
@@ -84,19 +85,19 @@ def create_engine(model, *, size, device, engine='auto', precision='auto', threa
         raise DeviceError(f"unknown engine '{engine}', known: {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
         raise DeviceError(f"unknown precision '{precision}', known: {', '.join(PRECISIONS)}")
-    *choices, last = _choices(engine, precision, device.type, weights)
+    choices = _choices(engine, precision, device.type, weights)
     create = partial(_create, model, size=size, device=device, threads=threads,
                      deterministic=deterministic, weights=weights)
-    for choice, following in zip(choices, [*choices[1:], last]):
+    for choice, following in pairwise(choices):
         try:
             return create(*choice)
         except (ImportError, DeviceError) as error:
             _log.warning('engine %s in %s cannot be used (%s): falling back to %s in %s',
                          *choice[:2], error, *following[:2])
     try:
-        return create(*last)
+        return create(*choices[-1])
     except ImportError as error:
-        raise DeviceError(f'engine {last[0]} cannot be used: {error}') from error
+        raise DeviceError(f'engine {choices[-1][0]} cannot be used: {error}') from error
 
 
 def _create(model, name, precision, reason, *, weights, **options):

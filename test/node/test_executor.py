@@ -4,13 +4,11 @@ import threading
 import time
 
 from fcn_seg_ros.ros.executor import ServiceThreadExecutor
-from graph import Domain
+from graph import Domain, Graph
 from lifecycle_msgs.srv import ChangeState
 import pytest
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 
 _DEADLINE = 20.0
 
@@ -19,14 +17,11 @@ class Bench:
     """A node on the executor under test, and another that calls its services."""
 
     def __init__(self):
-        self.context = Context()
-        rclpy.init(context=self.context, domain_id=Domain().number)
-        self.node = rclpy.create_node('server', context=self.context)
-        self.caller = rclpy.create_node('caller', context=self.context)
-        self.executor = ServiceThreadExecutor(context=self.context)
+        self.domain = Domain()
+        self.caller = Graph(self.domain.number, 'caller')
+        self.node = rclpy.create_node('server', context=self.caller.context)
+        self.executor = ServiceThreadExecutor(context=self.caller.context)
         self.executor.add_node(self.node)
-        self.calling = SingleThreadedExecutor(context=self.context)
-        self.calling.add_node(self.caller)
 
     def timer(self, callback):
         """Call back every few milliseconds."""
@@ -35,26 +30,22 @@ class Bench:
 
     def call(self, name):
         """Call a service; return its future."""
-        client = self.caller.create_client(ChangeState, name)
+        client = self.caller.node.create_client(ChangeState, name)
         assert client.wait_for_service(_DEADLINE)
         return client.call_async(ChangeState.Request())
 
     def spin_until(self, condition):
         """Spin both until something is true."""
-        for _ in range(int(_DEADLINE / 0.01)):
-            if condition():
-                return
-            self.executor.spin_once(timeout_sec=0.01)
-            self.calling.spin_once(timeout_sec=0)
-        pytest.fail('waited in vain')
+        self.caller.wait_until(
+            lambda: condition() or self.executor.spin_once(timeout_sec=0.01), 'a callback',
+            _DEADLINE)
 
     def close(self):
         """Leave ROS."""
         self.executor.shutdown(timeout_sec=0)
-        self.calling.shutdown(timeout_sec=0)
         self.node.destroy_node()
-        self.caller.destroy_node()
-        rclpy.shutdown(context=self.context)
+        self.caller.close()
+        self.domain.release()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 
-from fcn_seg_ros.bench import engines, machine, report, stages, suite
+from fcn_seg_ros.bench import engines, machine, report, stages, stamps, suite
 from fcn_seg_ros.bench.arrivals import Arrivals
 from fcn_seg_ros.bench.goals import check
 from fcn_seg_ros.bench.timing import measure, Timing
@@ -110,6 +110,14 @@ def test_a_profile_that_lets_nothing_through_is_a_result():
     arrivals = Arrivals(['a'], outputs=1, warm_up=5)
     arrivals.add('a', 1.0, 1.1)
     assert arrivals.to_dict() == {'seconds': 0.0, 'latencies': {'a': []}, 'rounds': []}
+
+
+@pytest.mark.parametrize('order', ['little', 'big'])
+def test_stamps_of_serialised_messages(order):
+    data = bytearray([0, order == 'little', 0, 0, *range(12)])
+    stamps.write_stamp(data, 12 * 10**9 + 500_000_000)
+    assert data[4:8] == (12).to_bytes(4, order) and data[12:] == bytes(range(8, 12))
+    assert stamps.read_stamp(data) == 12.5
 
 
 def test_what_fails_over_dds_leaves_the_rest(monkeypatch, tmp_path, capsys):
