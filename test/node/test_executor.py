@@ -122,7 +122,7 @@ def test_a_callback_is_handed_out_once(bench):
     wait, run = bench.executor.wait_for_ready_callbacks, bench.executor._run
 
     def run_late(handler):
-        time.sleep(0.02)
+        time.sleep(0.5)  # some turns of the executor
         run(handler)
 
     def count(*args):
