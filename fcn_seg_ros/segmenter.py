@@ -8,15 +8,16 @@ import cv2
 import numpy as np
 import torch
 
-from . import kernels
-from .engines import create_engine, resolve_device
 from .errors import ImageError, WeightsError
-from .navigation.regions import count_ids
-from .postprocess import classify, UNKNOWN
-from .preprocess import Preprocessor
-from .registry import Registry
-from .transfer import start_to_host, wait_for
-from .weights import load_network
+from .fractions import count_ids
+from .inference import kernels
+from .inference.engines import create_engine, resolve_device
+from .inference.postprocess import classify
+from .inference.preprocess import Preprocessor
+from .inference.transfer import start_to_host, wait_for
+from .networks.classes import UNKNOWN
+from .networks.registry import Registry
+from .networks.weights import load_network
 
 DEFAULT_NETWORK = 'fcn-resnet18-street'
 

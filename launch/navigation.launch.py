@@ -13,7 +13,7 @@ gives becomes a static transform, which Nav2 needs for clouds in the camera's fr
 from pathlib import Path
 
 from fcn_seg_ros.errors import CalibrationError
-from fcn_seg_ros.navigation.pose import Pose
+from fcn_seg_ros.geometry.pose import Pose
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource

@@ -8,9 +8,9 @@ Arguments that are not given leave the parameter as it is in ``params_file``.
 
 from pathlib import Path
 
-from fcn_seg_ros.dds import profile_environment
-from fcn_seg_ros.paths import share_dir
-from fcn_seg_ros.rviz import config_path, remappings
+from fcn_seg_ros.ros.dds import profile_environment
+from fcn_seg_ros.ros.rviz import config_path, remappings
+from fcn_seg_ros.support.paths import share_dir
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration

@@ -10,9 +10,9 @@ import argparse
 from pathlib import Path
 
 import cv2
+from fcn_seg_ros.images.drawing import draw_legend, legend_entries, side_by_side
 from fcn_seg_ros.training.evaluate import Predictor
 from fcn_seg_ros.training.installed import load_installed
-from fcn_seg_ros.visualize import draw_legend, legend_entries, side_by_side
 import numpy as np
 from PIL import Image
 

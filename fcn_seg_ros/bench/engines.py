@@ -7,10 +7,10 @@ import torch
 
 from .stages import synchronized
 from .timing import measure
-from ..engines import computes_bf16, create_engine
 from ..errors import DeviceError
-from ..registry import Registry
-from ..weights import load_network
+from ..inference.engines import computes_bf16, create_engine
+from ..networks.registry import Registry
+from ..networks.weights import load_network
 
 _log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from .timing import measure
-from ..compressed import decode, encode_jpeg
-from ..image import from_rgb, to_rgb
-from ..paths import share_dir
+from ..images.compressed import decode, encode_jpeg
+from ..images.raw import from_rgb, to_rgb
 from ..segmenter import Segmentation
+from ..support.paths import share_dir
 
 
 def camera_picture(size, path=''):

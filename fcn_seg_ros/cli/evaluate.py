@@ -52,8 +52,8 @@ def run(args):
     import torch
     from tqdm import tqdm
 
-    from ..engines import create_engine, resolve_device
     from ..errors import TrainingError
+    from ..inference.engines import create_engine, resolve_device
     from ..training.complexity import count_macs, count_parameters
     from ..training.corruptions import CONDITIONS
     from ..training.datasets import open_dataset

@@ -51,9 +51,9 @@ def run(args):
 
 def _export_int8(folder, pictures):
     """Write the int8 graph of an exported network; return its path."""
-    from ..engines.quantized import quantize
+    from ..inference.engines.quantized import quantize
+    from ..inference.preprocess import Preprocessor
     from ..offline.sources import list_images, read_image
-    from ..preprocess import Preprocessor
     from ..training.installed import load_installed
     network, model, _, weights = load_installed(f'{folder}/network.yaml')
     size = (network.height, network.width)

@@ -4,8 +4,8 @@ import argparse
 import re
 import sys
 
-from ..fetch import fetch
-from ..registry import Registry
+from ..networks.fetch import fetch
+from ..networks.registry import Registry
 
 
 def add_parser(commands):

@@ -5,9 +5,8 @@ from importlib import import_module
 import os
 import sys
 
-from ..cores import share_cores
 from ..errors import FcnSegError
-from ..memory import keep_memory
+from ..support.process import keep_memory, share_cores
 
 COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
 

@@ -4,7 +4,7 @@ import json
 import sys
 
 from ..errors import RegistryError
-from ..registry import Registry
+from ..networks.registry import Registry
 
 _COLUMNS = ('name', 'classes', 'size', 'accuracy', 'mIoU', 'weights')
 

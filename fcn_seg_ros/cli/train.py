@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from ..paths import share_dir
+from ..support.paths import share_dir
 
 
 def add_parser(commands):

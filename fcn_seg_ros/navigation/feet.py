@@ -19,7 +19,7 @@ import math
 import cv2
 import numpy as np
 
-from .pose import BODY_FROM_OPTICAL
+from ..geometry.pose import BODY_FROM_OPTICAL
 
 _BIN_PIXELS = 0.8
 """Width of a direction bin, pixels at the optical axis."""

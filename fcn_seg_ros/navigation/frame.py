@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 
-from .camera import MaskCameraCache
 from .depth import depth_for_mask
 from .feet import Directions, find_feet
 from .observe import observe
@@ -14,6 +13,7 @@ from .obstacles import (
 from .plane import PlaneDepthCache, within_range
 from .points import organized_cloud, sparse_cloud
 from ..errors import CalibrationError
+from ..geometry.camera import MaskCameraCache
 
 
 @dataclass(frozen=True, eq=False)

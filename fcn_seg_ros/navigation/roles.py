@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..classes import MAX_COST, ROLES
 from ..errors import RegistryError
-from ..safe_yaml import Fields, load_yaml
+from ..networks.classes import MAX_COST, ROLES
+from ..support.safe_yaml import Fields, load_yaml
 
 
 @dataclass(frozen=True, eq=False)

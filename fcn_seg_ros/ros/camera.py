@@ -1,9 +1,9 @@
 """One camera of the node: input, outputs and what happened to its frames."""
 
-from .inputs import CameraInput
-from .nav_outputs import NavigationOutputs
-from .outputs import FractionOutputs, InfoOutputs, PictureOutputs
-from ..statistics import Statistics
+from .inputs.image import CameraInput
+from .outputs.images import FractionOutputs, InfoOutputs, PictureOutputs
+from .outputs.navigation import NavigationOutputs
+from .statistics import Statistics
 
 
 class Camera:

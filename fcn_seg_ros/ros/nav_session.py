@@ -1,10 +1,10 @@
 """What clouds and grids are made with, for one network and one set of parameters."""
 
+from .inputs.tf import check_stamp
 from .navigation import CameraPipeline, GridPipeline
-from .transforms import check_stamp
+from ..geometry.pose import Pose
 from ..navigation.costmap import GridSettings
 from ..navigation.obstacles import CloudLimits
-from ..navigation.pose import Pose
 from ..navigation.roles import load_overrides, RoleTable
 
 _OF_THE_NODE = ('roles', 'rectified', 'ground_frame', 'ground_z', 'mounts', 'points', 'costmap')

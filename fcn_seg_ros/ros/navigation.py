@@ -9,12 +9,12 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from ..errors import CalibrationError, FcnSegError
-from ..navigation.camera import CameraModel
+from ..geometry.camera import CameraModel
+from ..geometry.pose import Pose
 from ..navigation.costmap import EvidenceGrid
 from ..navigation.depth import view_depth
 from ..navigation.frame import CameraNavigation
 from ..navigation.points import POINT, rgb_table
-from ..navigation.pose import Pose
 
 _TYPES = {'f': PointField.FLOAT32, 'u': PointField.UINT8}
 _FIELDS = [PointField(name=name, offset=offset, datatype=_TYPES[kind.kind], count=1)

@@ -11,14 +11,14 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
 
 from . import diagnostics, parameters
-from .guard import Guard
 from .loading import describe, load_segmenter
 from .nav_session import NavigationSession
 from .pipeline import Pipeline
 from .throttle import format_traceback, Throttle
 from .topics import Topics
 from ..errors import FcnSegError
-from ..memory import release_memory
+from ..inference.recovery import Guard
+from ..support.process import release_memory
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 

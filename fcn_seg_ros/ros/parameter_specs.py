@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rclpy.parameter import Parameter
 
-from ..engines import ENGINES, PRECISIONS
+from ..inference.engines import ENGINES, PRECISIONS
 from ..navigation.costmap import GridSettings
 from ..navigation.obstacles import CloudLimits
 from ..segmenter import DEFAULT_NETWORK

@@ -9,7 +9,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.parameter import Parameter
 
 from .parameter_specs import MOUNT, SPECS
-from ..navigation.regions import pixel_roi
+from ..fractions import pixel_roi
 
 MAX_MASK_SIDE = 8192
 _MAX_MASK_PIXELS = 64_000_000

@@ -10,10 +10,10 @@ from std_msgs.msg import Header
 
 from .camera import Camera
 from .frame import Frame
-from .guard import EngineDownError, EngineLostError
 from .messages import image_to_rgb
 from .worker import Worker
 from ..errors import ImageError
+from ..inference.recovery import EngineDownError, EngineLostError
 
 
 @dataclass(frozen=True, eq=False)

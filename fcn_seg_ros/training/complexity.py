@@ -3,7 +3,7 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..model import FCNResNet18
+from ..networks.model import FCNResNet18
 
 
 def count_macs(num_classes, decoder, size):

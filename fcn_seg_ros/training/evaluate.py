@@ -5,8 +5,8 @@ import torch
 
 from .metrics import BoundaryScore, CalibrationError, ConfusionMatrix
 from ..errors import TrainingError
-from ..postprocess import classify
-from ..preprocess import Preprocessor
+from ..inference.postprocess import classify
+from ..inference.preprocess import Preprocessor
 
 SCORES = ('interpolated', 'grid')
 """How masks are made: from interpolated scores, or the winner of the nearest grid cell."""

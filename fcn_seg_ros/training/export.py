@@ -10,7 +10,7 @@ from .checkpoint import write_atomically
 from .evaluate import check_stride32_head
 from .folder import write_entry
 from ..errors import TrainingError
-from ..model import FCNResNet18
+from ..networks.model import FCNResNet18
 
 ONNX_FILE = 'fcn_resnet18.onnx'
 """The name that the published networks have and jetson-inference's commands take."""

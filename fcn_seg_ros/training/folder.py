@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from .checkpoint import write_atomically
-from ..registry import IMAGENET_MEAN, IMAGENET_STD, NETWORK_FILE
+from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD, NETWORK_FILE
 
 WEIGHTS_FILE = 'model.safetensors'
 _COUNTER = '.num_batches_tracked'

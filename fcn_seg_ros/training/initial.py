@@ -4,9 +4,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..errors import WeightsError
-from ..model import FCNResNet18
-from ..registry import Network
-from ..weights import load_network
+from ..networks.model import FCNResNet18
+from ..networks.registry import Network
+from ..networks.weights import load_network
 
 
 def initial_model(recipe, classes):

@@ -1,8 +1,8 @@
 """A network of the registry with its weights, as a model."""
 
 from ..errors import WeightsError
-from ..registry import Registry
-from ..weights import load_network
+from ..networks.registry import Registry
+from ..networks.weights import load_network
 
 
 def load_installed(name, weights='', models_dir=''):

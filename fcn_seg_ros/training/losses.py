@@ -5,7 +5,7 @@ from torch import nn
 import torch.nn.functional as F
 
 from .datasets import IGNORE
-from ..model import interpolate_scores
+from ..networks.model import interpolate_scores
 
 AUXILIARY_STRIDE = 4
 """The stride-32 head is so coarse that a loss at every fourth pixel teaches it the same."""

@@ -7,8 +7,8 @@ import yaml
 
 from .datasets import DATASETS
 from ..errors import RegistryError, TrainingError
-from ..model import DECODERS
-from ..safe_yaml import Fields, load_yaml
+from ..networks.model import DECODERS
+from ..support.safe_yaml import Fields, load_yaml
 
 MAX_SIDE = 8192
 

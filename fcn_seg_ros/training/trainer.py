@@ -24,7 +24,7 @@ from .losses import class_frequencies, log_class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
 from .transforms import training_transforms
 from ..errors import TrainingError
-from ..registry import IMAGENET_MEAN, IMAGENET_STD
+from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD
 
 _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""

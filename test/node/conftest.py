@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from fcn_seg_ros.dds import profile_environment
+from fcn_seg_ros.ros.dds import profile_environment
 from graph import Domain, Graph, NodeProcess
 from networks import OTHER, TINY, write_network
 import pytest

@@ -10,7 +10,7 @@ from sensor_msgs.msg import Image
 CAMERAS = [f'camera{index}' for index in range(4)]
 SLOW = """
 import time
-from fcn_seg_ros.engines.torch_engine import TorchEngine
+from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 
 call = TorchEngine.__call__
 

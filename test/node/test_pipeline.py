@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from fcn_seg_ros.ros.messages import image_message
 from fcn_seg_ros.ros.pipeline import Pipeline
-from fcn_seg_ros.statistics import Statistics
+from fcn_seg_ros.ros.statistics import Statistics
 import numpy as np
 import pytest
 from std_msgs.msg import Header

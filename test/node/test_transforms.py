@@ -1,6 +1,6 @@
 """The camera's pose from TF: at the image's stamp, or not at all."""
 
-from fcn_seg_ros.navigation.pose import Pose
+from fcn_seg_ros.geometry.pose import Pose
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from graph import new_header, picture
 from nav_msgs.msg import OccupancyGrid

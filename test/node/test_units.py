@@ -3,9 +3,11 @@
 import sys
 from types import ModuleType, SimpleNamespace
 
-from fcn_seg_ros.classes import ClassSet
-from fcn_seg_ros.ros import inputs, label_info, qos
-from fcn_seg_ros.statistics import Statistics
+from fcn_seg_ros.networks.classes import ClassSet
+from fcn_seg_ros.ros import qos
+from fcn_seg_ros.ros.inputs.image import image as inputs
+from fcn_seg_ros.ros.outputs.images import label_info
+from fcn_seg_ros.ros.statistics import Statistics
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy

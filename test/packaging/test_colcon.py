@@ -65,7 +65,7 @@ def test_the_ament_index_knows_package_and_messages(workspace, in_workspace):
 
 def test_data_is_found_beside_the_modules(workspace, in_workspace):
     share = in_workspace(python(
-        'from fcn_seg_ros.paths import share_dir; print(share_dir())'))
+        'from fcn_seg_ros.support.paths import share_dir; print(share_dir())'))
     assert Path(share) == workspace / 'install' / PACKAGE / 'share' / PACKAGE
 
 

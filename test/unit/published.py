@@ -6,7 +6,7 @@ import tarfile
 import tempfile
 import warnings
 
-from fcn_seg_ros.model import FCNResNet18, LADDERS
+from fcn_seg_ros.networks.model import FCNResNet18, LADDERS
 import torch
 
 torch.set_num_threads(1)  # the pictures are tiny: threads would only wait for each other

@@ -4,12 +4,12 @@ import json
 import sys
 
 from fake_segmenter import CLASSES, FakeSegmenter
-from fcn_seg_ros.compressed import decode, encode_jpeg, encode_png
 from fcn_seg_ros.errors import MediaError
+from fcn_seg_ros.images.compressed import decode, encode_jpeg, encode_png
 from fcn_seg_ros.offline import bags
 from fcn_seg_ros.offline.render import Renderer
 from fcn_seg_ros.offline.stats import StatsTable
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.support.paths import share_dir
 import numpy as np
 import pytest
 

@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 
-from fcn_seg_ros.cli import main as cli
-from fcn_seg_ros.cli import networks
+from fcn_seg_ros.cli import main as cli, networks
 from fcn_seg_ros.errors import FcnSegError
 import pytest
 

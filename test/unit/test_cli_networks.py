@@ -3,9 +3,9 @@
 import argparse
 import json
 
-from fcn_seg_ros import fetch as fetch_module
 from fcn_seg_ros.cli import fetch as fetch_command, networks as networks_command
 from fcn_seg_ros.errors import FetchError, RegistryError
+from fcn_seg_ros.networks import fetch as fetch_module
 from local_server import running
 import published
 import pytest

@@ -8,8 +8,8 @@ from fake_segmenter import CLASSES, FakeSegmenter
 from fcn_seg_ros.cli import main, segment
 from fcn_seg_ros.errors import MediaError
 from fcn_seg_ros.offline import jobs, sinks, sources
-from fcn_seg_ros.offline.files import new_folder, replacing
 from fcn_seg_ros.offline.render import Renderer
+from fcn_seg_ros.support.atomic_files import new_folder, replacing
 import numpy as np
 import pytest
 from tiny_network import LABELS, tiny_models_dir

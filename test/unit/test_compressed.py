@@ -5,9 +5,9 @@ import struct
 import zlib
 
 import cv2
-from fcn_seg_ros.compressed import decode, encode_jpeg, encode_png
 from fcn_seg_ros.errors import ImageError
-from fcn_seg_ros.image import MAX_PIXELS
+from fcn_seg_ros.images.compressed import decode, encode_jpeg, encode_png
+from fcn_seg_ros.images.raw import MAX_PIXELS
 from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest

@@ -7,11 +7,12 @@ import subprocess
 import sys
 
 import cv2
-from fcn_seg_ros import engines, Segmenter
+from fcn_seg_ros import Segmenter
 from fcn_seg_ros.cli.main import main
-from fcn_seg_ros.engines.torch_engine import TorchEngine
 from fcn_seg_ros.errors import DeviceError
-from fcn_seg_ros.model import FCNResNet18
+from fcn_seg_ros.inference import engines
+from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
+from fcn_seg_ros.networks.model import FCNResNet18
 import numpy as np
 import pytest
 from tiny_network import LABELS, tiny_models_dir

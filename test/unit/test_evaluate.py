@@ -5,10 +5,10 @@ import json
 import math
 
 import cv2
-from fcn_seg_ros.classes import class_set_from_labels
 from fcn_seg_ros.cli import evaluate as command
 from fcn_seg_ros.errors import DeviceError, TrainingError
-from fcn_seg_ros.model import FCNResNet18
+from fcn_seg_ros.networks.classes import class_set_from_labels
+from fcn_seg_ros.networks.model import FCNResNet18
 from fcn_seg_ros.training.complexity import count_macs, count_parameters
 from fcn_seg_ros.training.corruptions import CONDITIONS
 from fcn_seg_ros.training.evaluate import evaluate, Evaluation, match_classes, Predictor

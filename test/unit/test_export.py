@@ -1,11 +1,11 @@
 """Exported ONNX files: names, grid, verification, and loading them again."""
 
-from fcn_seg_ros.classes import class_set_from_labels
 from fcn_seg_ros.errors import TrainingError
-from fcn_seg_ros.model import FCNResNet18
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.networks.classes import class_set_from_labels
+from fcn_seg_ros.networks.model import FCNResNet18
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
 from fcn_seg_ros.training import export
-from fcn_seg_ros.weights import load_network
 import onnx
 import onnxruntime
 import pytest

@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 from fcn_seg_ros.errors import DeviceError, ImageError
-from fcn_seg_ros.ros.guard import EngineDownError, EngineLostError, Guard, is_out_of_memory
+from fcn_seg_ros.inference.recovery import (
+    EngineDownError, EngineLostError, Guard, is_out_of_memory)
 import numpy as np
 import pytest
 import torch

@@ -9,8 +9,8 @@ were read from the sources of Nav2 1.1 to 1.5 (Humble to Rolling), semantic_segm
 
 from pathlib import Path
 
-from fcn_seg_ros.classes import ClassSet
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.networks.classes import ClassSet
+from fcn_seg_ros.support.paths import share_dir
 import pytest
 import yaml
 

@@ -2,12 +2,12 @@
 
 import math
 
+from fcn_seg_ros.geometry.camera import MaskCamera
+from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation import obstacles
-from fcn_seg_ros.navigation.camera import MaskCamera
 from fcn_seg_ros.navigation.feet import Directions, find_feet
 from fcn_seg_ros.navigation.obstacles import CloudLimits, Geometry, without_speckles
 from fcn_seg_ros.navigation.plane import plane_depth, within_range
-from fcn_seg_ros.navigation.pose import Pose
 import numpy as np
 import pytest
 

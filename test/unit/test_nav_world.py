@@ -4,12 +4,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from fcn_seg_ros.errors import CalibrationError, ImageError
-from fcn_seg_ros.navigation.camera import CameraModel
+from fcn_seg_ros.geometry.camera import CameraModel
+from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation.costmap import EvidenceGrid, GridSettings
 from fcn_seg_ros.navigation.frame import CameraNavigation
 from fcn_seg_ros.navigation.obstacles import CloudLimits
 from fcn_seg_ros.navigation.points import rgb_table
-from fcn_seg_ros.navigation.pose import Pose
 from fcn_seg_ros.navigation.roles import RoleTable
 import numpy as np
 import pytest
@@ -203,7 +203,7 @@ def test_frames_of_a_moving_robot_land_on_the_same_cells():
 
 
 def test_a_pitch_error_costs_what_the_table_says():
-    from fcn_seg_ros.navigation.pose import range_error
+    from fcn_seg_ros.geometry.pose import range_error
     camera = CAMERAS['level']
     view = synthetic.render(synthetic.World(), camera, samples=1)
     wrong = Pose.from_mount(height=camera.z, pitch=camera.pitch - np.radians(1.0))

@@ -1,7 +1,7 @@
 """Interpolation, argmax and confidence against torch's own, at full size."""
 
-from fcn_seg_ros import kernels
-from fcn_seg_ros.postprocess import classify
+from fcn_seg_ros.inference import kernels
+from fcn_seg_ros.inference.postprocess import classify
 import pytest
 import torch
 import torch.nn.functional as F

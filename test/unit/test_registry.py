@@ -1,8 +1,8 @@
 """The registry: published, bundled and the user's own networks."""
 
-from fcn_seg_ros import model
 from fcn_seg_ros.errors import RegistryError
-from fcn_seg_ros.registry import DECODERS, IMAGENET_MEAN, IMAGENET_STD, Registry
+from fcn_seg_ros.networks import model
+from fcn_seg_ros.networks.registry import DECODERS, IMAGENET_MEAN, IMAGENET_STD, Registry
 import pytest
 
 PUBLISHED = {

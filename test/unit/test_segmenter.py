@@ -2,14 +2,13 @@
 
 import logging
 
-from fcn_seg_ros import FcnSegError, Segmenter
-from fcn_seg_ros import segmenter as module
-from fcn_seg_ros.engines import torch_engine
+from fcn_seg_ros import FcnSegError, Segmenter, segmenter as module
 from fcn_seg_ros.errors import DeviceError, ImageError, WeightsError
-from fcn_seg_ros.model import FCNResNet18
-from fcn_seg_ros.preprocess import Preprocessor
-from fcn_seg_ros.registry import Registry
-from fcn_seg_ros.weights import load_network
+from fcn_seg_ros.inference.engines import torch_engine
+from fcn_seg_ros.inference.preprocess import Preprocessor
+from fcn_seg_ros.networks.model import FCNResNet18
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
 import numpy as np
 import pytest
 from tiny_network import COLORS, HEIGHT, LABELS, tiny_models_dir, WIDTH

@@ -6,16 +6,16 @@ import signal
 import subprocess
 import sys
 
-from fcn_seg_ros.classes import class_set_from_labels
 from fcn_seg_ros.errors import FcnSegError, TrainingError
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.networks.classes import class_set_from_labels
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
 from fcn_seg_ros.training import checkpoint
 from fcn_seg_ros.training.initial import initial_model
 from fcn_seg_ros.training.loader import EpochBatches, TrainingSet
 from fcn_seg_ros.training.optimization import learning_rate
 from fcn_seg_ros.training.recipe import load_recipe, parse_recipe
 from fcn_seg_ros.training.trainer import Trainer
-from fcn_seg_ros.weights import load_network
 import numpy as np
 from PIL import Image
 import pytest

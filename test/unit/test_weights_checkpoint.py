@@ -7,8 +7,8 @@ import random
 import zipfile
 
 from fcn_seg_ros.errors import WeightsError
-from fcn_seg_ros.registry import Registry
-from fcn_seg_ros.weights import load_network
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
 import published
 import pytest
 import torch

@@ -9,10 +9,10 @@ from PIL import Image, UnidentifiedImageError
 import torch
 from torch.utils.data import Dataset
 
-from ...classes import ClassSet
 from ...errors import DatasetError
-from ...paths import share_dir
-from ...safe_yaml import load_yaml
+from ...networks.classes import ClassSet
+from ...support.paths import share_dir
+from ...support.safe_yaml import load_yaml
 
 IGNORE = 255
 """Class id of pixels that neither train nor count."""

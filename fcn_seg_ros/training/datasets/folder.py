@@ -2,9 +2,8 @@
 
 from .base import (
     colors_to_ids, ids_table, IGNORE, pictures_in, read_labels, require, SegmentationDataset)
-from ...classes import class_set_from_labels, ClassSet
-from ...classes import read_labels as read_class_labels
 from ...errors import DatasetError
+from ...networks.classes import class_set_from_labels, ClassSet, read_labels as read_class_labels
 
 
 class Folder(SegmentationDataset):

@@ -1,0 +1,78 @@
+"""Networks exported to ONNX, once for each set of weights, in the cache folder."""
+
+import hashlib
+import logging
+import os
+import tempfile
+import warnings
+
+import torch
+
+from ...errors import DeviceError
+from ...support.paths import cache_dir
+
+_EXPORT_VERSION = 1
+"""Part of the cache's key: raise it when the exported graph changes for equal weights."""
+
+_log = logging.getLogger(__name__)
+
+
+def digest(model, size):
+    """Return a hash of what the exported graph is made from, 32 hexadecimal digits."""
+    result = hashlib.sha256(repr((_EXPORT_VERSION, size, model.decoder)).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        result.update(name.encode())
+        result.update(tensor.contiguous().numpy().tobytes())
+    return result.hexdigest()[:32]
+
+
+def exported(model, size):
+    """
+    Return the path of ``model`` as .onnx, exporting it unless the cache has it.
+
+    :param model: FCNResNet18 in eval mode, float32, on the CPU.
+    :param size: (height, width) of the input, pixels.
+    :raises DeviceError: when it can be neither exported nor written.
+    """
+    folder = cache_dir() / 'onnx'
+    path = folder / f'{digest(model, size)}.onnx'
+    if path.is_file():
+        return str(path)
+    _log.info('exporting the network to ONNX, once')
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=folder, suffix='.part')
+        os.close(handle)
+        try:
+            export(model, size, partial)
+            os.replace(partial, path)  # whole or not at all, whoever else exports
+        finally:
+            if os.path.exists(partial):
+                os.unlink(partial)
+    except (OSError, ImportError, RuntimeError) as error:
+        raise DeviceError(f'cannot export the network to {path}: {error}') from error
+    return str(path)
+
+
+def forget(path):
+    """
+    Remove an exported network that cannot be used.
+
+    :raises DeviceError: when it cannot be removed either.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise DeviceError(f'cannot remove {path}: {error}') from error
+
+
+def export(model, size, path):
+    """Write ``model`` as ONNX, with an open number of pictures; parameters as above."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # the exporter deprecates itself at length
+        torch.onnx.export(
+            model, (torch.zeros(1, 3, *size),), path, dynamo=False, opset_version=17,
+            input_names=['input_0'], output_names=['output_0'],
+            dynamic_axes={'input_0': {0: 'batch'}, 'output_0': {0: 'batch'}})

@@ -1,0 +1,57 @@
+"""Subscriptions that ask for as much as their publishers offer."""
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
+
+from ..qos import newest, offered_reliability, RELIABLE
+
+
+class FollowingSubscriptions:
+    """
+    Some subscriptions, each as reliable as all publishers of its topic are.
+
+    :param node: the node to subscribe with.
+    :param on_change: called, without arguments, when a publisher came that offers less than
+        what a subscription asks for; call :meth:`follow` then.
+    """
+
+    def __init__(self, node, on_change):
+        self._node = node
+        self._on_change = on_change
+        self._held = {}  # name -> (subscription, its reliability)
+
+    def follow(self, name, message_type, callback):
+        """
+        Subscribe, or subscribe anew when the publishers have changed what they offer.
+
+        Cheap when nothing changed: call it often.
+        """
+        reliability = offered_reliability(self._node, name)
+        current = self._held.get(name)
+        if current and current[1] == reliability:
+            return
+        if current:
+            self._node.destroy_subscription(current[0])
+        # The default event callback would warn of what on_change is about to mend.
+        events = SubscriptionEventCallbacks(incompatible_qos=lambda event: self._on_change())
+        # A group of its own: in older rclpy a callback that comes after the destruction of
+        # its subscription blocks its group for ever.
+        subscription = self._node.create_subscription(
+            message_type, name, callback, newest(reliability),
+            callback_group=MutuallyExclusiveCallbackGroup(), event_callbacks=events)
+        self._held[name] = (subscription, reliability)
+
+    def __contains__(self, name):
+        """Tell whether a topic is subscribed to."""
+        return name in self._held
+
+    def reliable(self, name):
+        """Tell whether a subscription exists and asks for reliable delivery."""
+        _, reliability = self._held.get(name, (None, None))
+        return reliability == RELIABLE
+
+    def close(self):
+        """Drop all subscriptions."""
+        for subscription, _ in self._held.values():
+            self._node.destroy_subscription(subscription)
+        self._held.clear()

@@ -1,0 +1,32 @@
+"""The id-to-name map as a vision_msgs/LabelInfo, where vision_msgs is installed."""
+
+from ..qos import latched
+
+try:
+    from vision_msgs.msg import LabelInfo, VisionClass
+except ImportError:  # not among the ROS 2 packages of PyPI
+    LabelInfo = None
+
+
+class LabelInfoOutput:
+    """Publish the classes once per network; those who come later get them, too."""
+
+    def __init__(self, node):
+        self._node = node
+        self._publisher = LabelInfo and node.create_publisher(
+            LabelInfo, '~/label_info', latched())
+
+    def publish(self, classes, min_confidence):
+        """Publish a :class:`.ClassSet`."""
+        if self._publisher is None:
+            return
+        msg = LabelInfo(threshold=float(min_confidence), class_map=[
+            VisionClass(class_id=index, class_name=label)
+            for index, label in enumerate(classes.labels)])
+        msg.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(msg)
+
+    def close(self):
+        """Destroy the publisher."""
+        if self._publisher is not None:
+            self._node.destroy_publisher(self._publisher)
