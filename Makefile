@@ -50,8 +50,10 @@ demo: venv  ## Show the node at work on a video; leaves a picture in demo_output
 
 test: lint docs test-unit test-build test-node test-fuzz test-e2e  ## Run the linters, make the pages, run all tests below
 
-lint: venv  ## Run the linters of ROS 2, Ruff, ShellCheck and Hadolint
+lint: venv  ## Run the linters of ROS 2, Ruff, mypy, the rules of imports, ShellCheck and Hadolint
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/mypy
 	$(call quietly,$(BIN)/ament_flake8 $(PYTHON_SOURCES))
 	$(call quietly,$(BIN)/ament_pep257 $(PYTHON_SOURCES))
 	$(call quietly,$(BIN)/ament_lint_cmake CMakeLists.txt cmake)
@@ -84,7 +86,7 @@ docs: venv  ## Make HTML of the documentation and of the API, in build/docs
 	@echo 'Look at build/docs/docs/index.html'
 
 clean:  ## Remove what was built
-	rm -rf build install log demo_output .pytest_cache .ruff_cache *.egg-info
+	rm -rf build install log demo_output .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean  ## Remove the virtual environments as well
