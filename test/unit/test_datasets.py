@@ -1,8 +1,11 @@
 """Each loader on a small tree of exactly the layout that its data set publishes."""
 
+import sys
+
 import cv2
 from fcn_seg_ros.errors import DatasetError, FcnSegError
-from fcn_seg_ros.training.datasets import Cached, IGNORE, open_dataset
+from fcn_seg_ros.training import datasets
+from fcn_seg_ros.training.datasets import Cached, DATASETS, IGNORE, open_dataset
 from fcn_seg_ros.training.datasets.base import ids_table, load_spec
 import numpy as np
 from PIL import Image
@@ -39,6 +42,25 @@ def first_row(dataset, index=0):
     assert image.dtype == torch.uint8 and image.shape == (3, *SIZE)
     assert labels.dtype == torch.uint8 and labels.shape == SIZE
     return labels[0].tolist()
+
+
+def test_a_module_with_a_named_class_is_a_data_set():
+    assert list(DATASETS) == sorted(DATASETS)
+    assert {'camvid', 'cityscapes', 'deepscene', 'folder', 'mhp', 'sun', 'voc', 'voc+sbd'} \
+        <= set(DATASETS)
+    assert all(kind.name == name for name, kind in DATASETS.items())
+
+
+def test_a_new_data_set_is_one_module(tmp_path, monkeypatch):
+    (tmp_path / 'yard.py').write_text(
+        'from .base import LabelPictures\n'
+        'class Yard(LabelPictures):\n'
+        '    """Found without being named elsewhere."""\n'
+        "    name = 'yard'\n")
+    monkeypatch.setattr(datasets, '__path__', [*datasets.__path__, str(tmp_path)])
+    found = datasets._find_datasets()
+    assert set(found) == {*DATASETS, 'yard'} and found['yard'].__doc__
+    monkeypatch.delitem(sys.modules, 'fcn_seg_ros.training.datasets.yard')
 
 
 @pytest.mark.parametrize('tutorial', [False, True])

@@ -1,12 +1,14 @@
 """Cityscapes, fine annotations."""
 
-from .base import require, SegmentationDataset
+from pathlib import Path
+
+from .base import LabelPictures, require
 from ...errors import DatasetError
 
 _IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_labelIds.png'
 
 
-class Cityscapes(SegmentationDataset):
+class Cityscapes(LabelPictures):
     """
     Cityscapes (M. Cordts et al., CVPR 2016).
 
@@ -17,7 +19,7 @@ class Cityscapes(SegmentationDataset):
 
     name = 'cityscapes'
 
-    def _find(self, root, split):
+    def _find(self, root: Path, split: str) -> list[tuple[Path, Path]]:
         images = require(root / 'leftImg8bit' / split,
                          'unpack leftImg8bit_trainvaltest.zip', self.name)
         labels = require(root / 'gtFine' / split, 'unpack gtFine_trainvaltest.zip', self.name)

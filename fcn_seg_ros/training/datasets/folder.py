@@ -1,12 +1,16 @@
 """A plain folder of pictures and masks: the way to bring one's own data."""
 
+from pathlib import Path
+
 from .base import (
-    colors_to_ids, ids_table, IGNORE, pictures_in, read_labels, require, SegmentationDataset)
+    Color, colors_to_ids, ids_table, IGNORE, pictures_in, read_label_picture, require,
+    SegmentationDataset)
 from ...errors import DatasetError
-from ...networks.classes import class_set_from_labels, ClassSet, read_labels as read_class_labels
+from ...networks.classes import class_set_from_labels, ClassSet, read_labels
+from ...support.arrays import UInt8Array
 
 
-class Folder(SegmentationDataset):
+class Folder(SegmentationDataset[Path]):
     """
     Your own pictures.
 
@@ -21,30 +25,32 @@ class Folder(SegmentationDataset):
     name = 'folder'
     splits = ()
 
-    def _load_classes(self):
+    def _load_classes(self) -> None:
         path = self.root / 'classes.yaml'
         if path.is_file():
             self.classes = ClassSet.from_yaml(path)
         else:
-            texts = require(
+            path = require(
                 self.root / 'classes.txt', 'labels, one a line; or classes.yaml', self.name)
-            self.classes = class_set_from_labels(
-                read_class_labels(texts), self.root.name).replaced_by_files(self.root)
+            labels = read_labels(path) or ()
+            self.classes = class_set_from_labels(labels, self.root.name) \
+                .replaced_by_files(self.root)
         self.table = ids_table(range(len(self.classes)), len(self.classes))
         # Reversed: of two classes with one colour the first is kept.
-        self.colors = {tuple(int(v) for v in color): index for index, color
-                       in reversed(list(enumerate(self.classes.colors)))}
+        self.colors: dict[Color, int] = {
+            (red, green, blue): index for index, (red, green, blue)
+            in reversed(list(enumerate(self.classes.colors.tolist())))}
         self.colors.setdefault((255, 255, 255), IGNORE)
 
-    def _find(self, root, split):
+    def _find(self, root: Path, split: str) -> list[tuple[Path, Path]]:
         images = require(root / split / 'images', 'pictures', self.name)
         labels = require(root / split / 'labels', 'masks of the same names', self.name)
         return [(image, require(
             labels / image.relative_to(images).with_suffix('.png'), f'mask of {image.name}',
             self.name)) for image in pictures_in(images)]
 
-    def _read_labels(self, source):
-        values = read_labels(source)
+    def _read_labels(self, source: Path) -> UInt8Array:
+        values = read_label_picture(source)
         if values.ndim == 3:
             labels, unknown = colors_to_ids(values, self.colors)
             if unknown.any():
