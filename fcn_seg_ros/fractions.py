@@ -53,7 +53,8 @@ def count_ids(class_mask: UInt8Array) -> Int64Array:
     :param class_mask: uint8 array H x W, or a view into one.
     """
     counts = cv2.calcHist([class_mask], [0], None, [256], [0, 256])
-    return np.asarray(counts).ravel().astype(np.int64)  # float32 counts are exact below 2^24 pixels
+    # float32 counts are exact below 2^24 pixels
+    return np.asarray(counts).ravel().astype(np.int64)
 
 
 def class_fractions(counts: Int64Array, num_classes: int) -> Fractions:

@@ -122,7 +122,7 @@ def test_a_file_that_is_not_there_and_a_folder(tmp_path):
 
 def webp_claiming(width, height):
     canvas = (width - 1).to_bytes(3, 'little') + (height - 1).to_bytes(3, 'little')
-    return b'RIFF' + struct.pack('<I', 22) + b'WEBPVP8X' + struct.pack('<I', 10) + bytes(4) + canvas
+    return struct.pack('<4sI8sI4x', b'RIFF', 22, b'WEBPVP8X', 10) + canvas
 
 
 def bmp_claiming(width, height):
