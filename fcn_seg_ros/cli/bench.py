@@ -68,8 +68,8 @@ def run(args):
         'network', 'weights', 'models_dir', 'device', 'engine', 'precision', 'threads')}
     parts = suite.choose_parts(args.parts)
     results = suite.run(
-        options, parts, size=(args.size.width, args.size.height), seconds=args.seconds, rounds=args.rounds,
-        frames=args.frames, image=args.image,
+        options, parts, size=(args.size.width, args.size.height), seconds=args.seconds,
+        rounds=args.rounds, frames=args.frames, image=args.image,
         progress=lambda text: print(f'... {text}', file=sys.stderr, flush=True))
     print(report.to_text(results))
     if args.json:

@@ -73,8 +73,9 @@ def write_entry(folder: str | Path, *, name: str, classes: ClassSet, size: Size,
 
 
 def _class_entry(classes: ClassSet, index: int) -> str:
-    entry: dict[str, Any] = {'label': classes.labels[index], 'color': classes.colors[index].tolist(),
-             'role': classes.roles[index]}
+    entry: dict[str, Any] = {
+        'label': classes.labels[index], 'color': classes.colors[index].tolist(),
+        'role': classes.roles[index]}
     if classes.roles[index] == 'ground':
         entry['cost'] = classes.costs[index]
     # JSON is YAML, one line a class, and quotes labels like "no" that YAML would convert.

@@ -146,8 +146,8 @@ def test_command_on_a_folder(tmp_path, capsys):
         shape = (40, 50, 3) if kind == 'images' else (40, 50)
         Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / f'data/val/{kind}/1.png')
     torch.manual_seed(0)
-    write_network(tmp_path / 'models/tiny', FCNResNet18(2, 'fcn8s'), name='tiny', size=Size(64, 64),
-                  classes=class_set_from_labels(labels, 'x'))
+    write_network(tmp_path / 'models/tiny', FCNResNet18(2, 'fcn8s'), name='tiny',
+                  size=Size(64, 64), classes=class_set_from_labels(labels, 'x'))
     parser = argparse.ArgumentParser()
     command.add_parser(parser.add_subparsers())
     common = ['evaluate', '--data', 'folder', '--root', str(tmp_path / 'data'), '--network',
@@ -196,8 +196,8 @@ def test_the_compiled_kernels_make_the_masks_as_in_the_node(monkeypatch):
 
 def test_an_engine_takes_the_place_of_the_model():
     labels = ('a', 'b')
-    predictor = Predictor(FCNResNet18(2, 'fcn32s'), class_set_from_labels(labels, 'x'), Size(32, 64),
-                          MEAN, STD, engine=lambda batch: torch.tensor([1.0, 2.0])[
+    predictor = Predictor(FCNResNet18(2, 'fcn32s'), class_set_from_labels(labels, 'x'),
+                          Size(32, 64), MEAN, STD, engine=lambda batch: torch.tensor([1.0, 2.0])[
                               None, :, None, None].expand(len(batch), 2, 2, 4))
     (ids, confidence), = predictor([np.zeros((9, 9, 3), np.uint8)], [Size(9, 9)])
     assert (ids == 1).all()
@@ -209,6 +209,7 @@ def test_cost_of_the_decoders():
     base = count_macs(21, 'fcn32s', Size(224, 224))
     assert 1.75e9 < base < 1.9e9
     published = count_macs(21, 'fcn32s', Size(256, 512))
-    costs = [count_macs(21, decoder, Size(256, 512)) for decoder in ('fcn8s', 'ladder4', 'ladder2')]
+    costs = [count_macs(21, decoder, Size(256, 512))
+             for decoder in ('fcn8s', 'ladder4', 'ladder2')]
     assert published < costs[0] < costs[1] < costs[2] <= 1.25 * published
     assert 11.1e6 < count_parameters(21, 'fcn32s') < 12e6
