@@ -1,7 +1,7 @@
 """What a run reports: a line per epoch in a file, and TensorBoard where it is installed."""
 
-import json
 from collections.abc import Mapping
+import json
 import logging
 from pathlib import Path
 

@@ -112,8 +112,9 @@ class SegmentationLoss(nn.Module):
 
     def _cross_entropy(self, scores: torch.Tensor, labels: torch.Tensor, ohem: float
                        ) -> torch.Tensor:
-        options: dict[str, Any] = {'weight': self.class_weights, 'ignore_index': IGNORE,
-                   'label_smoothing': self.label_smoothing}
+        options: dict[str, Any] = {
+            'weight': self.class_weights, 'ignore_index': IGNORE,
+            'label_smoothing': self.label_smoothing}
         if not ohem:
             # A batch with no labelled pixel has no mean: count it as zero, not NaN.
             total = F.cross_entropy(scores, labels, reduction='sum', **options)
