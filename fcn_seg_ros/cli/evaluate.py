@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
     from ..training.evaluate import evaluate, Evaluation
     from ..training.measured import MeasuredNetwork
     from ..training.report import confusion_picture, to_json, to_table
+    from ..training.summary import summarise, to_dict, to_text
     measured = MeasuredNetwork(
         args.network, weights=args.weights, models_dir=args.models_dir, device=args.device,
         engine=args.engine, precision=args.precision, threads=args.threads, scores=args.scores,
@@ -69,6 +70,8 @@ def run(args: argparse.Namespace) -> None:
     dataset = open_dataset(args.data, args.root, args.split, include=args.include,
                            exclude=args.exclude)
     size = args.size or Size(network.height, network.width)
+    looked_at = summarise(dataset, args.split, tqdm(
+        range(len(dataset)), desc='labels', leave=False, disable=args.quiet))
 
     def measure(name: str, condition: Condition | None = None) -> Evaluation:
         scale = condition.scale if condition else 1.0
@@ -89,9 +92,10 @@ def run(args: argparse.Namespace) -> None:
         'split': args.split, 'include': args.include, 'exclude': args.exclude,
         'pictures': len(dataset), 'width': size.width, 'height': size.height, 'head': args.head,
         'scores': args.scores, 'engine': measured.engine, 'precision': measured.precision,
-        'macs': macs, 'parameters': count_parameters(len(classes), decoder)}
+        'macs': macs, 'dataset': to_dict(looked_at), 'parameters': count_parameters(len(classes), decoder)}
     print(f'{network.name} at {size} ({macs / 1e9:.2f} GMAC) by {measured.engine} in '
           f'{measured.precision}, {args.data} {args.split}, {len(dataset)} pictures\n')
+    print(to_text([looked_at]))
     print(to_table(result, robustness))
     if args.json:
         Path(args.json).write_text(to_json(result, context, robustness), encoding='utf-8')

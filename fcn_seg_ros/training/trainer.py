@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import logging
 import math
 from pathlib import Path
 import random
@@ -14,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
-from .datasets import Cached, LabelledPictures, open_dataset
+from .datasets import Cached, LabelledPictures, open_dataset, SegmentationDataset
 from .distributed import join_processes
 from .evaluate import evaluate, Evaluation, Predictor
 from .folder import write_network
@@ -24,10 +25,13 @@ from .logs import Logs
 from .losses import class_frequencies, log_class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
 from .recipe import Recipe
+from .summary import check_training, summarise, to_text
 from .transforms import training_transforms
 from ..errors import TrainingError
 from ..networks.model import FCNResNet18
 from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD
+
+_log = logging.getLogger(__name__)
 
 _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""
@@ -79,14 +83,14 @@ class Trainer:
         self.logs = Logs(self.output) if self.processes.is_main else None
 
     def _open_data(self) -> None:
+        opened = [open_dataset(s.name, s.root, s.split, include=s.include, exclude=s.exclude)
+                  for s in (self.recipe.train, self.recipe.val)]
+        if opened[0].classes.labels != opened[1].classes.labels:
+            raise TrainingError('training and validation data differ in their classes')
+        self._look_at(*opened)
         train: LabelledPictures
         val: LabelledPictures
-        train, val = (open_dataset(s.name, s.root, s.split, include=s.include, exclude=s.exclude)
-                      for s in (self.recipe.train, self.recipe.val))
-        if train.classes.labels != val.classes.labels:
-            raise TrainingError('training and validation data differ in their classes')
-        if self.recipe.cache:
-            train, val = Cached(train), Cached(val)
+        train, val = map(Cached, opened) if self.recipe.cache else opened
         self.classes, self.val = train.classes, val
         self.mix_ids = [self.classes.index(label) for label in self.recipe.augment.mix_labels]
         self.train_set = TrainingSet(
@@ -100,6 +104,19 @@ class Trainer:
         self.loader = training_loader(self.train_set, self.sampler, self.recipe.workers,
                                       self.device.type == 'cuda')
         self.steps = self.recipe.epochs * len(self.sampler)
+
+    def _look_at(self, train: SegmentationDataset[Any], val: SegmentationDataset[Any]) -> None:
+        """Say what there is to train and to validate on; refuse what makes no sense."""
+        splits = [summarise(dataset, name, tqdm(
+            range(len(dataset)), desc=f'labels of {name}', leave=False, disable=not self.progress))
+            for name, dataset in (('train', train), ('val', val))]
+        if self.processes.is_main:
+            _log.info('%s', to_text(splits))
+        check_training(*splits)
+        if self.processes.is_main:
+            for split in splits:
+                if split.absent:
+                    _log.warning('%s has no pixel of %s', split.name, ', '.join(split.absent))
 
     def _build(self) -> None:
         recipe = self.recipe

@@ -2,7 +2,6 @@
 
 import sys
 
-import cv2
 from fcn_seg_ros.errors import DatasetError, FcnSegError
 from fcn_seg_ros.training import datasets
 from fcn_seg_ros.training.datasets import Cached, DATASETS, IGNORE, open_dataset
@@ -222,15 +221,64 @@ def test_other_faults_are_one_line_errors(tmp_path):
         open_dataset('camvid', tmp_path / 'no-such-folder')
 
 
-def test_exif_rotation_is_not_applied(tmp_path):
-    write_labels(tmp_path / 'train/labels/a.png', ids(0))
-    picture = Image.new('RGB', SIZE[::-1])
+@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
+def test_pictures_come_upright_as_segment_reads_them(tmp_path, orientation):
+    scene = np.zeros((48, 64, 3), np.uint8)  # what was before the camera: bright on the left
+    scene[:, :32] = 255
+    stored = np.rot90(scene, {1: 0, 3: 2, 6: 1, 8: 3}[orientation])
+    picture = Image.fromarray(np.ascontiguousarray(stored))
     exif = picture.getexif()
-    exif[0x0112] = 6
-    (tmp_path / 'train/images').mkdir()
+    exif[0x0112] = orientation
+    (tmp_path / 'train/images').mkdir(parents=True)
     picture.save(tmp_path / 'train/images/a.jpg', exif=exif)
-    assert cv2.imread(str(tmp_path / 'train/images/a.jpg')).shape[:2] == SIZE[::-1]
-    assert first_row(open_dataset('camvid', tmp_path)) == [0] * 8
+    write_labels(tmp_path / 'train/labels/a.png', np.zeros((48, 64)))
+    image, labels = open_dataset('camvid', tmp_path)[0]
+    assert image.shape[1:] == labels.shape == (48, 64)
+    assert image[:, :, :28].min() > 200 and image[:, :, 36:].max() < 50
+    if orientation > 5:  # labels of the picture as it is stored
+        write_labels(tmp_path / 'train/labels/a.png', np.zeros((64, 48)))
+        with pytest.raises(DatasetError, match=f'64x48 .upright by its EXIF orientation '
+                                               f'{orientation}. but its labels are 48x64'):
+            open_dataset('camvid', tmp_path)[0]
+
+
+def test_a_picture_cut_short_is_refused_by_name(tmp_path):
+    write_image(tmp_path / 'train/images/a.jpg', size=(64, 64))
+    write_labels(tmp_path / 'train/labels/a.png', np.zeros((64, 64)))
+    path = tmp_path / 'train/images/a.jpg'
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(FcnSegError, match='a.jpg'):
+        open_dataset('camvid', tmp_path)[0]
+
+
+def test_every_format_of_pictures_and_no_hidden_file(tmp_path):
+    (tmp_path / 'classes.txt').write_text('floor\nbox\n')
+    for suffix in ('.tif', '.webp', '.pgm', '.JPG'):
+        write_image(tmp_path / f'val/images/x{suffix[1:]}{suffix}')
+        write_labels(tmp_path / f'val/labels/x{suffix[1:]}.png', ids(0, 1))
+    (tmp_path / 'val/images/._x.jpg').write_bytes(b'made by macOS')
+    (tmp_path / 'val/images/.DS_Store').write_bytes(b'made by macOS')
+    (tmp_path / 'val/images/x.heic').write_bytes(b'?')
+    dataset = open_dataset('folder', tmp_path, 'val')
+    assert [dataset[i][0].shape for i in range(len(dataset))] == [(3, *SIZE)] * 4
+    assert [(path.name, reason) for path, reason in dataset.left_out] == [
+        ('x.heic', 'of no format that is read')]
+
+
+def test_black_and_white_masks_are_two_classes(tmp_path):
+    (tmp_path / 'classes.txt').write_text('background\nperson\n')
+    for split, values in (('train', (0, 255)), ('val', (0, 0))):
+        write_image(tmp_path / split / 'images/1.jpg')
+        write_labels(tmp_path / split / 'labels/1.png', ids(*values))
+    for split, second in (('train', 1), ('val', 0)):
+        dataset = open_dataset('folder', tmp_path, split)
+        assert first_row(dataset)[:2] == [0, second]
+        assert "255 is read as 'person'" in dataset.notes[0]
+    # One true id anywhere, and 255 means what it always means.
+    write_image(tmp_path / 'val/images/2.jpg')
+    write_labels(tmp_path / 'val/labels/2.png', ids(0, 1))
+    dataset = open_dataset('folder', tmp_path, 'train')
+    assert first_row(dataset)[:2] == [0, IGNORE] and not dataset.notes
 
 
 @pytest.mark.parametrize('name', ['cityscapes', 'deepscene', 'mhp', 'voc', 'sun', 'camvid'])

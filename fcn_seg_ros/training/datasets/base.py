@@ -1,11 +1,11 @@
 """What all data sets share: label maps, reading files, one item format."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ...errors import DatasetError
+from ...images.files import is_picture_name, read_picture
 from ...networks.classes import ClassSet
 from ...support.arrays import UInt8Array
 from ...support.paths import share_dir
@@ -27,10 +28,10 @@ Item: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 Color: TypeAlias = tuple[int, int, int]
 """Red, green and blue, each 0 to 255."""
 
+_ORIENTATION = 0x0112  # EXIF's tag
+
 SourceT = TypeVar('SourceT')
 """Where the labels of one picture lie: a path, or what else a data set needs to know."""
-
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.webp')
 
 
 def load_spec(name: str) -> dict[str, Any]:
@@ -98,22 +99,6 @@ def colors_to_ids(rgb: UInt8Array, colors: Mapping[Color, int]
     return labels, unknown
 
 
-def read_image(path: Path) -> UInt8Array:
-    """
-    Read a picture.
-
-    :param path: an image file.
-    :returns: uint8 array H x W x 3, RGB.
-    :raises DatasetError: when it is unreadable.
-    """
-    # The label file knows nothing of an EXIF rotation.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imread(str(path), flags) if Path(path).is_file() else None
-    if image is None:
-        raise DatasetError(f'cannot read the picture {path}')
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 def read_label_picture(path: Path) -> UInt8Array:
     """
     Return the values of a label file; palette pictures give their indices, not colours.
@@ -161,11 +146,11 @@ def read_list(path: Path, what: str, name: str) -> list[str]:
 
 def pictures_in(folder: Path) -> list[Path]:
     """
-    Return the picture files below a folder, sorted.
+    Return the picture files below a folder, sorted; hidden files are none.
 
     :param folder: there are none if it does not exist.
     """
-    return sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(path for path in folder.rglob('*') if is_picture_name(path))
 
 
 class SegmentationDataset(Dataset[Item], Generic[SourceT]):
@@ -182,6 +167,10 @@ class SegmentationDataset(Dataset[Item], Generic[SourceT]):
     :param include: name patterns (fnmatch on the picture's stem) of pictures to keep, or
         empty for all.
     :param exclude: name patterns of pictures to leave out, after ``include``.
+    :ivar classes: the classes of the labels.
+    :ivar items: each picture's path with where its labels lie.
+    :ivar left_out: each picture that is left out, with the reason.
+    :ivar notes: sentences about how the labels were read, for people.
     :raises DatasetError: when files are missing, or no picture is left.
     """
 
@@ -197,13 +186,20 @@ class SegmentationDataset(Dataset[Item], Generic[SourceT]):
             raise DatasetError(
                 f"{self.name} has no split '{split}', known: {', '.join(self.splits)}")
         require(self.root, "the data set's folder", self.name)
+        self.left_out: list[tuple[Path, str]] = []
+        self.notes: list[str] = []
         self._load_classes()
-        items = [(image, labels) for image, labels in self._find(self.root, split)
-                 if (not include or any(fnmatch(image.stem, p) for p in include))
-                 and not any(fnmatch(image.stem, p) for p in exclude)]
-        if not items:
-            raise DatasetError(f"{self.name}: no picture of split '{split}' in {self.root}")
-        self.items = items
+        self.items: list[tuple[Path, SourceT]] = []
+        for image, labels in self._find(self.root, split):
+            if include and not any(fnmatch(image.stem, pattern) for pattern in include):
+                self.left_out.append((image, "not among 'include'"))
+            elif any(fnmatch(image.stem, pattern) for pattern in exclude):
+                self.left_out.append((image, "among 'exclude'"))
+            else:
+                self.items.append((image, labels))
+        if not self.items:
+            raise DatasetError(f"{self.name}: no picture of split '{split}' in {self.root}"
+                               + _reasons(self.left_out))
 
     def _load_classes(self) -> None:
         """Set ``classes``."""
@@ -217,15 +213,24 @@ class SegmentationDataset(Dataset[Item], Generic[SourceT]):
         """Return the class ids of one picture, uint8 array H x W."""
         raise NotImplementedError
 
+    def labels(self, index: int) -> UInt8Array:
+        """
+        Return the class ids of one picture, uint8 array H x W, without reading the picture.
+
+        :param index: number of the item.
+        :raises DatasetError: when they cannot be read.
+        """
+        return self._read_labels(self.items[index][1])
+
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> Item:
-        path, source = self.items[index]
-        image, labels = read_image(path), self._read_labels(source)
+        path, _ = self.items[index]
+        image, labels = read_picture(path), self.labels(index)
         if image.shape[:2] != labels.shape:
             raise DatasetError(
-                f'{path} is {image.shape[1]}x{image.shape[0]} but its labels are '
+                f'{path} is {image.shape[1]}x{image.shape[0]}{_turned(path)} but its labels are '
                 f'{labels.shape[1]}x{labels.shape[0]}')
         return torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(labels)
 
@@ -264,6 +269,20 @@ class LabelPictures(MappedDataset[Path]):
 
     def _read_labels(self, source: Path) -> UInt8Array:
         return self._label_picture(source)
+
+
+def _reasons(left_out: Sequence[tuple[Path, str]]) -> str:
+    """Return how many pictures were left out for which reason, as the end of a message."""
+    counts = Counter(reason for _, reason in left_out)
+    text = ', '.join(f'{count} {reason}' for reason, count in counts.items())
+    return f' ({text})' if text else ''
+
+
+def _turned(path: Path) -> str:
+    """Say in a message that a picture's EXIF orientation has turned it, if it has."""
+    with Image.open(path) as picture:
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+    return f' (upright by its EXIF orientation {orientation})' if orientation != 1 else ''
 
 
 def _color(text: str) -> Color:

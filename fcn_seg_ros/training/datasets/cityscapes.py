@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .base import LabelPictures, require
+from .base import LabelPictures, pictures_in, require
 from ...errors import DatasetError
 
 _IMAGE, _LABELS = '_leftImg8bit.png', '_gtFine_labelIds.png'
@@ -24,7 +24,9 @@ class Cityscapes(LabelPictures):
                          'unpack leftImg8bit_trainvaltest.zip', self.name)
         labels = require(root / 'gtFine' / split, 'unpack gtFine_trainvaltest.zip', self.name)
         pairs = []
-        for image in sorted(images.glob(f'*/*{_IMAGE}')):
+        for image in pictures_in(images):
+            if not image.name.endswith(_IMAGE):
+                continue
             label = labels / image.parent.name / image.name.replace(_IMAGE, _LABELS)
             if not label.is_file():
                 raise DatasetError(f'cityscapes: {label} is missing (labels of {image.name})')
