@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> None:
         'split': args.split, 'include': args.include, 'exclude': args.exclude,
         'pictures': len(dataset), 'width': size.width, 'height': size.height, 'head': args.head,
         'scores': args.scores, 'engine': measured.engine, 'precision': measured.precision,
-        'macs': macs, 'dataset': to_dict(looked_at), 'parameters': count_parameters(len(classes), decoder)}
+        'macs': macs, 'parameters': count_parameters(len(classes), decoder),
+        'dataset': to_dict(looked_at)}
     print(f'{network.name} at {size} ({macs / 1e9:.2f} GMAC) by {measured.engine} in '
           f'{measured.precision}, {args.data} {args.split}, {len(dataset)} pictures\n')
     print(to_text([looked_at]))

@@ -82,8 +82,8 @@ def test_one_class_is_nothing_to_train(root):
 def test_a_picture_of_both_splits_is_found_by_its_content(root):
     for kind in ('images', 'labels'):
         shutil.copy(root / 'train' / kind / 'a.png', root / 'val' / kind / 'other-name.png')
-    with pytest.raises(TrainingError, match='train and val have 1 of their pictures in common, such '
-                                            'as .*a.png and .*other-name.png'):
+    with pytest.raises(TrainingError, match='train and val have 1 of their pictures in common, '
+                                            'such as .*a.png and .*other-name.png'):
         Trainer(recipe(root), root / 'run', device='cpu', progress=False)
 
 
