@@ -13,7 +13,7 @@ from ..errors import TrainingError
 from ..inference import kernels
 from ..inference.postprocess import classify
 from ..inference.preprocess import Preprocessor
-from ..networks.classes import ClassSet
+from ..networks.classes import ClassSet, plain_label
 from ..networks.model import FCNResNet18
 from ..support.arrays import Size, UInt8Array
 
@@ -40,21 +40,17 @@ def match_classes(network_classes: ClassSet, data_classes: ClassSet) -> UInt8Arr
         number of classes of the data set where it has no such class.
     :raises TrainingError: when the network lacks a class of the data set.
     """
-    ids = {_plain(label): index for index, label in enumerate(data_classes.labels)}
-    known = {_plain(label) for label in network_classes.labels}
-    missing = [label for label in data_classes.labels if _plain(label) not in known]
+    ids = {plain_label(label): index for index, label in enumerate(data_classes.labels)}
+    known = {plain_label(label) for label in network_classes.labels}
+    missing = [label for label in data_classes.labels if plain_label(label) not in known]
     if missing:
         raise TrainingError(
             f'the network cannot predict {len(missing)} of the {len(data_classes)} classes of '
             f'the data set: {", ".join(missing)}; it has {", ".join(network_classes.labels)}')
     table = np.full(256, len(data_classes), np.uint8)
-    table[:len(network_classes)] = [ids.get(_plain(label), len(data_classes))
+    table[:len(network_classes)] = [ids.get(plain_label(label), len(data_classes))
                                     for label in network_classes.labels]
     return table
-
-
-def _plain(label: str) -> str:
-    return ''.join(c if c.isalnum() else '_' for c in label.casefold())
 
 
 class Evaluation:
