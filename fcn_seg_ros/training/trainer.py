@@ -190,7 +190,8 @@ class Trainer:
         if not patience or self.stale < patience:
             return False
         if self.processes.is_main:
-            _log.info('stopped after epoch %d: no better in %d evaluations', self.epoch, self.stale)
+            _log.info('stopped after epoch %d: no better in %d evaluations', self.epoch,
+                      self.stale)
         return True
 
     def _say_how_long(self) -> None:
