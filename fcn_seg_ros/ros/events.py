@@ -9,7 +9,7 @@ except ImportError:  # Humble, where the module has another name
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 
-def when_matched(on_change: Callable[[], object]) -> PublisherEventCallbacks:
+def when_matched(on_change: Callable[[], None]) -> PublisherEventCallbacks:
     """
     Return event callbacks for a publisher.
 
@@ -23,7 +23,7 @@ def when_matched(on_change: Callable[[], object]) -> PublisherEventCallbacks:
     return PublisherEventCallbacks(matched=lambda event: on_change())
 
 
-def when_incompatible(on_change: Callable[[], object]) -> SubscriptionEventCallbacks:
+def when_incompatible(on_change: Callable[[], None]) -> SubscriptionEventCallbacks:
     """
     Return event callbacks for a subscription.
 

@@ -170,6 +170,7 @@ def test_folder_with_ids_colours_and_subfolders(tmp_path):
     write_labels(tmp_path / 'train/labels/b/1.png', colour)
     dataset = open_dataset('folder', tmp_path, 'train')
     assert dataset.classes.labels == ('floor', 'box')
+    assert dataset.classes.roles == ('ground', 'unknown')  # a common label, and another
     assert first_row(dataset, 0)[:4] == [0, 1, IGNORE, 0]
     assert first_row(dataset, 1)[:4] == [0, 1, IGNORE, 0]
 

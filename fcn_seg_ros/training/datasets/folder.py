@@ -7,9 +7,9 @@ import numpy as np
 from .base import (
     Color, colors_to_ids, ids_table, IGNORE, pictures_in, read_label_picture, require,
     SegmentationDataset)
+from .common_labels import classes_beside
 from ...errors import DatasetError
 from ...images.files import is_picture_name
-from ...networks.classes import class_set_from_labels, ClassSet, read_labels
 from ...support.arrays import UInt8Array
 
 
@@ -30,15 +30,11 @@ class Folder(SegmentationDataset[Path]):
     splits = ()
 
     def _load_classes(self) -> None:
-        path = self.root / 'classes.yaml'
-        if path.is_file():
-            self.classes = ClassSet.from_yaml(path)
-        else:
-            path = require(
-                self.root / 'classes.txt', 'labels, one a line; or classes.yaml', self.name)
-            labels = read_labels(path) or ()
-            self.classes = class_set_from_labels(labels, self.root.name) \
-                .replaced_by_files(self.root)
+        classes = classes_beside(self.root)
+        if classes is None:
+            raise DatasetError(f'{self.name}: {self.root / "classes.txt"} is missing (labels, one '
+                               'a line; or classes.yaml)')
+        self.classes = classes
         self.table = ids_table(range(len(self.classes)), len(self.classes))
         if len(self.classes) == 2 and self._is_black_and_white():
             self.table[IGNORE] = 1
