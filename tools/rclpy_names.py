@@ -4,9 +4,9 @@ Write down which distributions of ROS 2 have what the package uses of rclpy.
 
     tools/rclpy_names.py humble=DIR jazzy=DIR kilted=DIR ...
 
-Each DIR is the folder ``rclpy`` of that distribution, of its sources or as installed.  The table,
-``test/node/rclpy_names.yaml``, is what ``test/node/test_distributions.py`` checks the code against.
-Run it again when that test says that something has no row.
+Each DIR is the folder ``rclpy`` of that distribution, of its sources or as installed.
+``test/node/test_distributions.py`` checks the code against the table,
+``test/node/rclpy_names.yaml``.  Run this again when that test says that something has no row.
 """
 
 import ast

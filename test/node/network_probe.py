@@ -20,13 +20,13 @@ ETHERTYPES_ALL = 3
 def main():
     """Make the network, take part, listen at its other end."""
     for arguments in ('link set lo up', 'link add near type veth peer name far',
-                      'addr add 10.77.0.1/24 dev near', 'link set near up', 'link set far up'):
+                      'addr add 10.77.0.1/24 dev near', 'link set near up', 'link set far up',
+                      # Nobody answers there: packets to a peer need its address.
+                      'neigh add 10.77.0.2 lladdr 02:00:00:00:00:02 dev near'):
         subprocess.run(['ip', *arguments.split()], check=True)
     far = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(ETHERTYPES_ALL))
     far.bind(('far', 0))
     far.setblocking(False)
-    # Nobody answers there: packets to a peer need its address.
-    subprocess.run('ip neigh add 10.77.0.2 lladdr 02:00:00:00:00:02 dev near'.split(), check=True)
     if 'profile' in sys.argv:
         os.environ.update(profile_environment())
     import rclpy
