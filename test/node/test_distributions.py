@@ -1,7 +1,7 @@
 """Every ROS 2 that the README names: what the package uses of rclpy is there, or dealt with."""
 
-import importlib.util
 from importlib.metadata import version
+import importlib.util
 import inspect
 from pathlib import Path
 
