@@ -4,8 +4,11 @@ import logging
 
 from fcn_seg_ros import FcnSegError, Segmenter, segmenter as module
 from fcn_seg_ros.errors import DeviceError, ImageError, WeightsError
+from fcn_seg_ros.inference.devices import Device
 from fcn_seg_ros.inference.engines import torch_engine
 from fcn_seg_ros.inference.preprocess import Preprocessor
+from fcn_seg_ros.inference.torch_backend import TorchBackend
+from fcn_seg_ros.networks import weights
 from fcn_seg_ros.networks.model import FCNResNet18
 from fcn_seg_ros.networks.registry import Registry
 from fcn_seg_ros.networks.weights import load_network
@@ -133,8 +136,9 @@ def test_ignored_classes_never_appear(make, caplog):
     result = segmenter(image)
     assert result.fractions[most] == 0
     assert result.class_mask.max() < 255
-    assert segmenter.missing_labels == ['unicorn']
-    assert 'unicorn' in caplog.text and 'void' not in caplog.text
+    warning, = [record.message for record in caplog.records
+                if record.message.startswith('ignore_classes')]
+    assert 'unicorn' in warning and 'void' not in warning
 
 
 def test_low_confidence_becomes_unknown_and_stays_uncoloured(make):
@@ -202,25 +206,31 @@ def to_fake_gpu(model, device, dtype, memory_format):
     ('auto', 'fcn8s'), ('fp32', 'fcn8s'), ('fp16', 'ladder4'), ('bf16', 'ladder2')])
 def test_cuda_path_with_a_fake_gpu(make, monkeypatch, precision, decoder):
     """Every tensor on the right device, with the right dtype and shape; graphs need a GPU."""
-    monkeypatch.setattr(module, 'resolve_device', lambda name: torch.device('cuda', 0))
+    monkeypatch.setattr(module, 'resolve_device', lambda name: Device('cuda', 0))
     monkeypatch.setattr(torch_engine, 'CudaGraphs', lambda model: model)
     monkeypatch.setattr(torch.nn.Module, 'to', to_fake_gpu)
     _, classes = make_model()
     images, sizes = [picture(), picture(48, 64)], [(90, 120), (30, 40)]
     with FakeTensorMode(allow_non_fake_inputs=True), torch.inference_mode():
         model = FCNResNet18(len(LABELS), decoder).eval()
-        monkeypatch.setattr(module, 'load_network', lambda network, path: (model, classes))
+        monkeypatch.setattr(weights, 'load_network', lambda network, path: (model, classes))
         segmenter = make(device='cuda', precision=precision, min_confidence=0.2,
                          ignore_classes=['void', 'sky'])
         assert segmenter.engine.precision == ('fp16' if precision == 'auto' else precision)
-        batch = segmenter.preprocess(images)
+        backend, kept = segmenter.backend, [0, 2]
+        assert isinstance(backend, TorchBackend)
+        batch = backend.preprocess(images)
         assert batch.device.type == 'cuda'
         assert batch.shape == (2, 3, HEIGHT, WIDTH)
         for scores, size in zip(segmenter.engine(batch), sizes):
-            for tensor in segmenter.classify(scores, size):
+            for tensor in backend.classify(scores, size, kept, min_confidence=0.2):
                 assert tensor.device.type == 'cuda'
-        masks = segmenter._masks(images, sizes, want_confidence=True)
-        for mask, size in zip(masks, sizes):
+        masks = backend.start(images, sizes, kept, min_confidence=0.2, want_confidence=True,
+                              want_scores=True)
+        for (*mask, scores), size in zip(masks, sizes):
+            assert scores.device.type == 'cpu'
+            assert scores.dtype == torch.float32
+            assert scores.shape[0] == len(LABELS)
             for tensor in mask:
                 assert tensor.device.type == 'cpu'
                 assert tensor.dtype == torch.uint8

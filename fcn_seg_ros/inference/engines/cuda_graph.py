@@ -1,9 +1,14 @@
 """CUDA graph capture and replay: one launch instead of one per kernel."""
 
+from collections.abc import Callable
+
 import torch
 
 _WARM_UP_RUNS = 3
 """Runs before capture: cuDNN's algorithm search and lazy allocations must be over."""
+
+_Recorded = tuple[torch.cuda.CUDAGraph, torch.Tensor, torch.Tensor]
+"""A graph, the tensor that it reads and the tensor that it fills."""
 
 
 class CudaGraphs:
@@ -16,12 +21,16 @@ class CudaGraphs:
     :param module: torch module on a CUDA device, in eval mode.
     """
 
-    def __init__(self, module):
+    def __init__(self, module: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self._module = module
-        self._recorded = {}
+        self._recorded: dict[torch.Size, _Recorded] = {}
 
-    def __call__(self, batch):
-        """Return the module's output for ``batch``, by replay once it was recorded."""
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        """
+        Return the module's output, by replay once it was recorded.
+
+        :param batch: the module's input.
+        """
         if batch.shape not in self._recorded:
             self._recorded[batch.shape] = self._record(batch)
         graph, static_in, static_out = self._recorded[batch.shape]
@@ -29,9 +38,9 @@ class CudaGraphs:
         graph.replay()
         return static_out
 
-    def _record(self, batch):
+    def _record(self, batch: torch.Tensor) -> _Recorded:
         static_in = batch.clone()
-        stream = torch.cuda.Stream(batch.device)
+        stream = torch.cuda.Stream(batch.device)  # type: ignore[no-untyped-call]  # PyTorch's
         stream.wait_stream(torch.cuda.current_stream(batch.device))
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP_RUNS):
