@@ -1,6 +1,6 @@
 """Measure a network on a data set: any network of the registry, any data set known here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
