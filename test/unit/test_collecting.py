@@ -8,7 +8,7 @@ import sys
 
 UNIT = Path(__file__).parent
 # What launch_testing's plugin and the launch that it imports do to other tests.
-PLUGIN = '''
+PLUGIN = """
 import importlib.abc
 import logging
 import sys
@@ -39,7 +39,7 @@ sys.meta_path.insert(0, NoBags())
 def pytest_pycollect_makemodule(module_path, parent):
     import_path(module_path, root=None, consider_namespace_packages=False)
     return pytest.Module.from_parent(parent=parent, path=module_path)
-'''
+"""
 
 
 def test_a_plugin_that_imports_modules_and_takes_over_the_loggers(tmp_path):
