@@ -68,11 +68,21 @@ def forget(path):
         raise DeviceError(f'cannot remove {path}: {error}') from error
 
 
-def export(model, size, path):
-    """Write ``model`` as ONNX, with an open number of pictures; parameters as above."""
+def export(model, size, path, *, open_batch=True):
+    """
+    Write a network as ONNX, in the type that its weights have.
+
+    :param model: FCNResNet18 in eval mode, on the CPU.
+    :param size: (height, width) of the input, pixels.
+    :param path: of the file to write.
+    :param open_batch: whether the number of pictures is left open; else it is 1.
+    :raises OSError: when it cannot be written.
+    """
+    axes = {'input_0': {0: 'batch'}, 'output_0': {0: 'batch'}} if open_batch else None
+    dtype = next(model.parameters()).dtype
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the exporter deprecates itself at length
         torch.onnx.export(
-            model, (torch.zeros(1, 3, *size),), path, dynamo=False, opset_version=17,
-            input_names=['input_0'], output_names=['output_0'],
-            dynamic_axes={'input_0': {0: 'batch'}, 'output_0': {0: 'batch'}})
+            model, (torch.zeros(1, 3, *size, dtype=dtype),), str(path), dynamo=False,
+            opset_version=17, input_names=['input_0'], output_names=['output_0'],
+            dynamic_axes=axes)
