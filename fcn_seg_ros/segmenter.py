@@ -14,7 +14,6 @@ from .inference import kernels
 from .inference.engines import create_engine, resolve_device
 from .inference.postprocess import classify
 from .inference.preprocess import Preprocessor
-from .inference.transfer import start_to_host, wait_for
 from .networks.classes import UNKNOWN
 from .networks.registry import Registry
 from .networks.weights import load_network
@@ -124,6 +123,7 @@ class Segmenter:
             weights=path)
         self.preprocess = Preprocessor(
             self.input_size, self.network.mean, self.network.std, self.device)
+        self._gpu = self._gpu_backend(nearest) if self.device.type == 'cuda' else None
         if self.device.type == 'cpu' and not nearest and kernels.load():
             self._classify = kernels.classify
         else:
@@ -152,6 +152,7 @@ class Segmenter:
             if not kept:
                 raise WeightsError(
                     f"ignore_classes leaves no class of network '{self.network.name}'")
+            self._kept_ids = kept
             self._kept = torch.tensor(kept, device=self.device)
         if min_confidence is not None:
             self._min_confidence = min_confidence
@@ -187,18 +188,28 @@ class Segmenter:
             mask_size = self.input_size
         sizes = [mask_size or image.shape[:2] for image in images]
         with self._lock:
-            masks = self._masks(images, sizes, want_confidence)
-            wait_for(self.device)  # once for all of them
-        return [Segmentation(image, *(part if part is None else part.numpy() for part in mask),
-                             self.classes, self.palette)
+            if self._gpu:
+                masks = self._gpu(images, sizes, self._kept_ids, want_confidence=want_confidence,
+                                  min_confidence=self._min_confidence)
+            else:
+                masks = self._masks(images, sizes, want_confidence)
+        return [Segmentation(image, *mask, self.classes, self.palette)
                 for image, mask in zip(images, masks)]
 
     def _masks(self, images, sizes, want_confidence):
-        """Return class ids and confidence of each picture, on their way to the CPU."""
+        """Return class ids and confidence of each picture."""
         scores = self.engine(self.preprocess(images))
-        return [[part if part is None else start_to_host(part) for part in
+        return [[part if part is None else part.numpy() for part in
                  self.classify(one, size, want_confidence=want_confidence)]
                 for one, size in zip(scores, sizes)]
+
+    def _gpu_backend(self, nearest):
+        """Return what brings pictures over the GPU, with the engine between its steps."""
+        from .inference.cuda.backend import CudaBackend
+        engine = self.engine
+        return CudaBackend(engine.forward, device=self.device, size=self.input_size,
+                           mean=self.network.mean, std=self.network.std, dtype=engine.dtype,
+                           nearest=nearest, records=engine.records)
 
     def classify(self, scores, size, *, want_confidence=True):
         """Return class ids and confidence as :func:`.postprocess.classify`, as configured."""

@@ -7,7 +7,7 @@ import statistics
 import time
 
 from ..errors import FcnSegError
-from ..inference.tuning import Choice
+from ..inference.tuning import Choice, Situation, situation_of
 from ..segmenter import Segmenter
 from ..support.arrays import UInt8Array
 
@@ -17,8 +17,7 @@ CANDIDATES = {
     'cuda': (('torch', 'fp32'), ('torch', 'fp16'), ('torch', 'bf16'), ('tensorrt', 'fp16'),
              ('tensorrt', 'fp32'), ('onnxruntime', 'fp32')),
 }
-"""Engines and precisions that are tried on a kind of device.  The first that runs is what the
-others are compared with."""
+"""Engines and precisions that are tried on a kind of device; the first is the reference."""
 
 
 @dataclass
@@ -44,7 +43,7 @@ class Row:
 
 def measure(network: str, pictures: Sequence[UInt8Array], *, device: str = 'auto',
             rounds: int = 5, progress: Callable[[str], object] = print, **options: str
-            ) -> list[Row]:
+            ) -> tuple[list[Row], Situation]:
     """
     Time every engine that runs on a device, in turns, so that all meet the same conditions.
 
@@ -54,8 +53,8 @@ def measure(network: str, pictures: Sequence[UInt8Array], *, device: str = 'auto
     :param rounds: how often every engine segments every picture.
     :param progress: takes a line about what is being done.
     :param options: ``weights`` and ``models_dir`` of :class:`.Segmenter`.
-    :returns: a row for each candidate; the first that runs is the reference.
-    :raises FcnSegError: when none runs.
+    :returns: a row for each candidate, and the situation that they hold in.
+    :raises FcnSegError: when the network cannot be had, or does not run in fp32.
     """
     reference = Segmenter(network, device=device, engine='torch', precision='fp32', **options)
     rows, running = [], []
@@ -88,7 +87,7 @@ def measure(network: str, pictures: Sequence[UInt8Array], *, device: str = 'auto
                 taken.append(time.perf_counter() - begin)
     for (row, _), taken in zip(running, times):
         row.milliseconds = 1000 * statistics.median(taken)
-    return rows
+    return rows, situation_of(reference.weights, reference.input_size, reference.device)
 
 
 def fastest(rows: Sequence[Row], least_agreement: float) -> Choice:

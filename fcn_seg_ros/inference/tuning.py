@@ -14,10 +14,14 @@ import logging
 import os
 from pathlib import Path
 import platform
+from typing import TYPE_CHECKING
 
 from ..errors import FcnSegError
 from ..support.atomic_files import write_file
 from ..support.paths import cache_dir
+
+if TYPE_CHECKING:
+    import torch
 
 _LIBRARIES = ('fcn_seg_ros', 'torch', 'onnxruntime', 'onnxruntime-gpu', 'tensorrt')
 _MOST_BYTES = 1 << 16
@@ -69,19 +73,24 @@ class Situation:
         return cache_dir() / 'tuning' / f'{hashlib.sha256(text.encode()).hexdigest()[:32]}.json'
 
 
-def situation(weights: str | os.PathLike[str], size: tuple[int, int], processor: str
-              ) -> Situation:
+def situation_of(weights: str | os.PathLike[str], size: tuple[int, int], device: 'torch.device'
+                 ) -> Situation:
     """
     Describe the present situation.
 
     :param weights: the network's weights file.
     :param size: (height, width) of the network's input, pixels.
-    :param processor: the GPU's name, or '' for this machine's CPU.
+    :param device: where the network runs.
     :raises OSError: when the weights cannot be read.
     """
-    device = f'cuda {processor}' if processor else f'cpu {cpu_name()}'
+    if device.type == 'cuda':
+        import torch
+        processor = torch.cuda.get_device_name(device)
+    else:
+        processor = cpu_name()
     digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
-    return Situation(device, digest, f'{size[1]}x{size[0]}', tuple(_versions()))
+    return Situation(f'{device.type} {processor}', digest, f'{size[1]}x{size[0]}',
+                     tuple(_versions()))
 
 
 def cpu_name() -> str:

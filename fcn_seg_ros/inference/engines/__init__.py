@@ -16,9 +16,10 @@ from pathlib import Path
 import torch
 
 from .quantized import quantized_path
+from ..tuning import recall, situation_of
 from ...errors import DeviceError
 
-ENGINES = ('auto', 'torch', 'onnxruntime')
+ENGINES = ('auto', 'torch', 'onnxruntime', 'tensorrt')
 PRECISIONS = ('auto', 'fp32', 'fp16', 'bf16', 'int8')
 
 _log = logging.getLogger(__name__)
@@ -65,12 +66,12 @@ def _cpu_flags():
 
 
 def create_engine(model, *, size, device, engine='auto', precision='auto', threads=0,
-                  deterministic=False, weights=None):
+                  deterministic=False, weights=None, on_wait=lambda: None):
     """
     Return the engine that runs ``model`` on ``device``.
 
-    ``auto`` takes what is fastest (docs/performance.md) and logs why: torch on a GPU, in
-    fp16.  On a CPU onnxruntime in int8, where it is installed, the network comes with an int8
+    ``auto`` takes what ``fcn-seg tune`` has found to be the fastest here.  Where nothing was
+    measured it guesses (docs/performance.md) and logs why: torch on a GPU, in fp16.  On a CPU onnxruntime in int8, where it is installed, the network comes with an int8
     graph and the CPU computes in it; torch in bf16 on a CPU that computes in that; else
     onnxruntime, or torch without it.  An automatic choice that fails falls back to the next
     one with a warning; an explicit one raises.
@@ -79,6 +80,8 @@ def create_engine(model, *, size, device, engine='auto', precision='auto', threa
     :param size: (height, width) of the input, pixels.
     :param weights: path of the network's weights: an .onnx file is run as it is, and int8
         is the file that ``fcn-seg export --int8`` has written beside it.
+    :param on_wait: called about ten times a second while an engine is built, which takes
+        minutes with TensorRT; what it raises breaks that off.
     :raises DeviceError: when the engine or the precision can't be had.
     """
     if engine not in ENGINES:
@@ -86,8 +89,10 @@ def create_engine(model, *, size, device, engine='auto', precision='auto', threa
     if precision not in PRECISIONS:
         raise DeviceError(f"unknown precision '{precision}', known: {', '.join(PRECISIONS)}")
     choices = _choices(engine, precision, device.type, weights)
+    if engine == precision == 'auto' and weights:
+        choices = [*_remembered(weights, size, device, deterministic), *choices]
     create = partial(_create, model, size=size, device=device, threads=threads,
-                     deterministic=deterministic, weights=weights)
+                     deterministic=deterministic, weights=weights, on_wait=on_wait)
     for choice, following in pairwise(choices):
         try:
             return create(*choice)
@@ -100,10 +105,27 @@ def create_engine(model, *, size, device, engine='auto', precision='auto', threa
         raise DeviceError(f'engine {choices[-1][0]} cannot be used: {error}') from error
 
 
-def _create(model, name, precision, reason, *, weights, **options):
+def _remembered(weights, size, device, deterministic):
+    """Return the choice that was measured in this situation as a list, empty without one."""
+    choice = recall(situation_of(weights, size, device))
+    if choice is None:
+        _log.info("which engine is the fastest here is a guess: 'fcn-seg tune' measures it")
+        return []
+    if deterministic and not choice.repeats:
+        return []
+    return [(choice.engine, choice.precision,
+             f"the fastest when 'fcn-seg tune' measured it on {choice.measured}, "
+             f'{choice.milliseconds:.1f} ms a frame')]
+
+
+def _create(model, name, precision, reason, *, weights, on_wait, **options):
     if name == 'onnxruntime':
         from .onnxruntime_engine import OnnxRuntimeEngine
         made = OnnxRuntimeEngine(model, precision=precision, weights=weights, **options)
+    elif name == 'tensorrt':
+        from .tensorrt_engine import TensorRtEngine
+        made = TensorRtEngine(model, precision=precision, on_wait=on_wait,
+                              size=options['size'], device=options['device'])
     else:
         from .torch_engine import TorchEngine
         made = TorchEngine(model, precision=precision, **options)
@@ -118,8 +140,8 @@ def _choices(engine, precision, device, weights):
     bf16 = auto and not on_gpu and computes_bf16()
     if engine == 'torch':
         return [('torch', 'bf16' if bf16 else precision, '')]
-    if engine == 'onnxruntime':
-        return [('onnxruntime', precision, '')]
+    if engine in ('onnxruntime', 'tensorrt'):
+        return [(engine, precision, '')]
     if precision == 'int8':
         return [('onnxruntime', precision, 'the only one with int8')]
     if on_gpu:

@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import onnxruntime as ort
 import torch
 
@@ -10,10 +11,15 @@ from .quantized import file_digest, MADE_FROM, quantized_path
 from ...errors import DeviceError
 
 PROVIDERS = {
-    'cuda': ('TensorrtExecutionProvider', 'CUDAExecutionProvider'),
+    'cuda': ('CUDAExecutionProvider',),
     'cpu': ('OpenVINOExecutionProvider', 'CPUExecutionProvider'),
 }
-"""Execution providers by device, fastest first."""
+"""
+Execution providers by device, fastest first.
+
+Not TensorRT's: it would build its engine in the first frame, for minutes and without a word.
+The tensorrt engine does so while the network is loaded.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +44,8 @@ class OnnxRuntimeEngine:
     """
 
     name = 'onnxruntime'
+    records = False
+    dtype = torch.float32
 
     def __init__(self, model, *, size, device, precision='auto', threads=0,
                  deterministic=False, weights=None):
@@ -131,21 +139,33 @@ class OnnxRuntimeEngine:
         return {}
 
     def __call__(self, batch):
-        """Return float32 scores N x C x h x w for a normalised batch N x 3 x H x W."""
+        """
+        Return the scores of a normalised batch.
+
+        :param batch: float32 tensor N x 3 x h x w on the engine's device.
+        :returns: float32 tensor N x C x h' x w' there.
+        """
+        return self.forward(batch)
+
+    def forward(self, batch):
+        """Do the same: there is nothing to convert."""
         if self._fixed_batch and len(batch) != 1:
-            return torch.cat([self(one[None]) for one in batch])
+            return torch.cat([self.forward(one[None]) for one in batch])
         batch = batch.contiguous()
         if self.device.type == 'cpu':
             scores, = self._session.run(None, {self._input.name: batch.numpy()})
             return torch.from_numpy(scores)
+        output = self._session.get_outputs()[0]
+        scores = torch.empty((len(batch), *output.shape[1:]), device=self.device)
         binding = self._session.io_binding()
-        binding.bind_input(self._input.name, 'cuda', self.device.index or 0, 'float32',
-                           tuple(batch.shape), batch.data_ptr())
-        name = self._session.get_outputs()[0].name
-        binding.bind_output(name, 'cuda', self.device.index or 0)
+        for bind, name, tensor in ((binding.bind_input, self._input.name, batch),
+                                   (binding.bind_output, output.name, scores)):
+            bind(name, 'cuda', self.device.index or 0, np.float32, tuple(tensor.shape),
+                 tensor.data_ptr())
+        # ONNX Runtime has a stream of its own.
         torch.cuda.current_stream(self.device).synchronize()
         self._session.run_with_iobinding(binding)
-        return torch.from_dlpack(binding.get_outputs()[0]._ortvalue).clone()
+        return scores
 
 
 def _short(provider):

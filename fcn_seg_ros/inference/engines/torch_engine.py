@@ -1,10 +1,9 @@
-"""The torch engine: CUDA in half precision with graph replay, CPU in float32."""
+"""The torch engine: CUDA in half precision, CPU in float32."""
 
 import torch
 from torch.nn import BatchNorm2d, Conv2d, Identity
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from .cuda_graph import CudaGraphs
 from ...errors import DeviceError
 
 _DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -15,21 +14,20 @@ class TorchEngine:
     Run the network with PyTorch.
 
     Batch norms are folded into their convolutions and tensors are laid out
-    channels_last.  On a GPU the network runs in fp16 (``precision`` auto), convolution
-    algorithms are chosen by measuring unless ``deterministic``, and the forward pass of
-    each batch size is recorded once as a CUDA graph and replayed.
+    channels_last.  On a GPU the network runs in fp16 (``precision`` auto), and convolution
+    algorithms are chosen by measuring unless ``deterministic``.
 
     :param model: FCNResNet18 in eval mode, float32, on the CPU; it is taken over
         and changed.
     :param size: (height, width) of the input, pixels.
-    :param use_graphs: record CUDA graphs (off where there is only a fake GPU).
     :raises DeviceError: for a precision that the device lacks.
     """
 
     name = 'torch'
+    records = True
 
     def __init__(self, model, *, size, device, precision='auto', threads=0,
-                 deterministic=False, use_graphs=True):
+                 deterministic=False):
         self.device = torch.device(device)
         on_gpu = self.device.type == 'cuda'
         self.precision = ('fp16' if on_gpu else 'fp32') if precision == 'auto' else precision
@@ -44,16 +42,15 @@ class TorchEngine:
             torch.backends.cudnn.deterministic = deterministic
         # On a CPU a batch saves some per cent, and its first picture waits for the last one.
         self.batches = on_gpu
-        self._dtype = _DTYPES[self.precision]
-        self._model = _fuse(model).to(
-            self.device, self._dtype, memory_format=torch.channels_last)
-        self._forward = CudaGraphs(self._model) if on_gpu and use_graphs else self._model
+        self.dtype = _DTYPES[self.precision]
+        self.forward = _fuse(model).to(
+            self.device, self.dtype, memory_format=torch.channels_last)
         self.detail = f'{self.precision}, PyTorch {torch.__version__}'
 
     @torch.inference_mode()
     def __call__(self, batch):
         """Return float32 scores N x C x h x w for a normalised batch N x 3 x H x W."""
-        return self._forward(batch.to(self._dtype)).float()
+        return self.forward(batch.to(self.dtype)).float()
 
 
 def _fuse(model):
