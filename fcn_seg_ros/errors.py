@@ -21,11 +21,12 @@ class ImageError(FcnSegError):
     """
     An image cannot be decoded.
 
-    ``kind`` is a short stable word for counters: 'size', 'step', 'encoding',
-    'truncated', 'compressed', 'too_large'.
+    :param kind: a short stable word for counters: 'size', 'step', 'encoding', 'truncated',
+        'compressed' or 'too_large'.
+    :param message: what is wrong, in one line.
     """
 
-    def __init__(self, kind, message):
+    def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
 

@@ -1,15 +1,23 @@
 """The model that training starts from."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..errors import WeightsError
+from ..networks.classes import ClassSet
 from ..networks.model import FCNResNet18
 from ..networks.registry import Network
 from ..networks.weights import load_network
 
+if TYPE_CHECKING:
+    from .recipe import Recipe
 
-def initial_model(recipe, classes):
+
+def initial_model(recipe: Recipe, classes: ClassSet) -> FCNResNet18:
     """
     Return the model that training starts from.
 
@@ -18,6 +26,8 @@ def initial_model(recipe, classes):
     ``weights_part`` backbone or fitting classes and decoder may differ, but it must be a
     .safetensors file; fitting takes every tensor of it whose name and shape fit.
 
+    :param recipe: what decides about weights, decoder and size.
+    :param classes: the classes to train.
     :raises FcnSegError: when the file does not fit.
     """
     if recipe.weights == 'imagenet':
@@ -26,14 +36,14 @@ def initial_model(recipe, classes):
     if recipe.weights and recipe.weights_part != 'all':
         _load_part(model, recipe.weights, recipe.weights_part)
     elif recipe.weights:
-        network = Network(name=recipe.name, classes=classes, width=recipe.size[0],
-                          height=recipe.size[1], decoder=recipe.decoder)
+        network = Network(name=recipe.name, classes=classes, width=recipe.size.width,
+                          height=recipe.size.height, decoder=recipe.decoder)
         loaded, _ = load_network(network, recipe.weights)
         model.load_state_dict(loaded.state_dict())
     return model
 
 
-def _load_part(model, path, part):
+def _load_part(model: FCNResNet18, path: str, part: str) -> None:
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:

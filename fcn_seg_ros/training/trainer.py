@@ -2,9 +2,11 @@
 
 import contextlib
 import copy
+import logging
 import math
 from pathlib import Path
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
-from .datasets import Cached, open_dataset
+from .datasets import Cached, LabelledPictures, open_dataset, SegmentationDataset
 from .distributed import join_processes
 from .evaluate import evaluate, Evaluation, Predictor
 from .folder import write_network
@@ -22,9 +24,14 @@ from .loader import EpochBatches, mix_seed, training_loader, TrainingSet
 from .logs import Logs
 from .losses import class_frequencies, log_class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
+from .recipe import Recipe
+from .summary import check_training, summarise, to_text
 from .transforms import training_transforms
 from ..errors import TrainingError
+from ..networks.model import FCNResNet18
 from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD
+
+_log = logging.getLogger(__name__)
 
 _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""
@@ -33,11 +40,11 @@ _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'check
 class _ForwardAll(nn.Module):
     """Both heads' scores, for DistributedDataParallel, which only knows ``forward``."""
 
-    def __init__(self, model):
+    def __init__(self, model: FCNResNet18) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, batch):
+    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.model.forward_all(batch)
 
 
@@ -45,16 +52,17 @@ class Trainer:
     """
     One training run.
 
-    :param recipe: :class:`recipe.Recipe`.
+    :param recipe: what to do.
     :param output: folder of the run: checkpoints, ``best/`` and ``last/`` networks, logs.
     :param resume: go on from the folder's checkpoint if there is one; without it a folder
         with a checkpoint is refused.
-    :param device: 'auto', 'cpu' or 'cuda'.
+    :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
     :param progress: show progress bars.
     :raises FcnSegError: when data, weights or checkpoint do not fit the recipe.
     """
 
-    def __init__(self, recipe, output, *, resume=False, device='auto', progress=True):
+    def __init__(self, recipe: Recipe, output: str | Path, *, resume: bool = False,
+                 device: str = 'auto', progress: bool = True) -> None:
         self.recipe, self.output = recipe, Path(output)
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
@@ -74,13 +82,15 @@ class Trainer:
             self._restore(state)
         self.logs = Logs(self.output) if self.processes.is_main else None
 
-    def _open_data(self):
-        train, val = (open_dataset(s.name, s.root, s.split, include=s.include, exclude=s.exclude)
-                      for s in (self.recipe.train, self.recipe.val))
-        if train.classes.labels != val.classes.labels:
+    def _open_data(self) -> None:
+        opened = [open_dataset(s.name, s.root, s.split, include=s.include, exclude=s.exclude)
+                  for s in (self.recipe.train, self.recipe.val)]
+        if opened[0].classes.labels != opened[1].classes.labels:
             raise TrainingError('training and validation data differ in their classes')
-        if self.recipe.cache:
-            train, val = Cached(train), Cached(val)
+        self._look_at(*opened)
+        train: LabelledPictures
+        val: LabelledPictures
+        train, val = map(Cached, opened) if self.recipe.cache else opened
         self.classes, self.val = train.classes, val
         self.mix_ids = [self.classes.index(label) for label in self.recipe.augment.mix_labels]
         self.train_set = TrainingSet(
@@ -95,32 +105,35 @@ class Trainer:
                                       self.device.type == 'cuda')
         self.steps = self.recipe.epochs * len(self.sampler)
 
-    def _build(self):
+    def _look_at(self, train: SegmentationDataset[Any], val: SegmentationDataset[Any]) -> None:
+        """Say what there is to train and to validate on; refuse what makes no sense."""
+        splits = [summarise(dataset, name, tqdm(
+            range(len(dataset)), desc=f'labels of {name}', leave=False, disable=not self.progress))
+            for name, dataset in (('train', train), ('val', val))]
+        if self.processes.is_main:
+            _log.info('%s', to_text(splits))
+        check_training(*splits)
+        if self.processes.is_main:
+            for split in splits:
+                if split.absent:
+                    _log.warning('%s has no pixel of %s', split.name, ', '.join(split.absent))
+
+    def _build(self) -> None:
         recipe = self.recipe
         # Every process starts from the same weights, then goes on with noise of its own.
         _seed_all(recipe.seed)
         self.model = initial_model(recipe, self.classes)
         _seed_all(mix_seed(recipe.seed, self.processes.rank))
-        self.model = self.model.to(device=self.device, memory_format=torch.channels_last)
+        self.model = self.model.to(self.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.model).requires_grad_(False) if recipe.ema \
             else self.model
         self.average = Average(self.model, self.averaged, recipe.ema) if recipe.ema else None
-        weights = recipe.class_weights
-        if weights == 'log':
-            frequencies = class_frequencies(self.train_set.dataset, len(self.classes))
-            weights = log_class_weights(frequencies)
-        elif weights != 'none':
-            if len(weights) != len(self.classes):
-                raise TrainingError(
-                    f'{len(weights)} class weights for {len(self.classes)} classes')
-            weights = torch.tensor(weights)
-        self.loss = SegmentationLoss(None if weights == 'none' else weights,
-                                     recipe.label_smoothing, recipe.auxiliary, recipe.ohem,
-                                     recipe.iou).to(self.device)
+        self.loss = SegmentationLoss(self._class_weights(), recipe.label_smoothing,
+                                     recipe.auxiliary, recipe.ohem, recipe.iou).to(self.device)
         self.optimizer = make_optimizer(recipe, self.model)
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=recipe.amp == 'fp16' and self.device.type == 'cuda')
-        self.network = _ForwardAll(self.model)
+        self.network: nn.Module = _ForwardAll(self.model)
         if self.processes.world > 1:
             if self.device.type == 'cuda':
                 self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
@@ -130,13 +143,24 @@ class Trainer:
         self._scale = 1 / (255 * std)
         self._offset = -torch.tensor(IMAGENET_MEAN, device=self.device).view(3, 1, 1) / std
 
-    def run(self):
+    def _class_weights(self) -> torch.Tensor | None:
+        weights = self.recipe.class_weights
+        if weights == 'none':
+            return None
+        if weights == 'log':
+            return log_class_weights(
+                class_frequencies(self.train_set.dataset, len(self.classes)))
+        if len(weights) != len(self.classes):
+            raise TrainingError(f'{len(weights)} class weights for {len(self.classes)} classes')
+        return torch.tensor(weights)
+
+    def run(self) -> dict[str, float]:
         """
         Train until the recipe's last epoch.
 
         :returns: {'mean_iou': .., 'accuracy': .., 'best_mean_iou': ..} of the validation set.
         """
-        scores = {}
+        scores: dict[str, float] = {}
         try:
             while self.epoch < self.recipe.epochs:
                 loss = self._train_epoch()
@@ -152,7 +176,7 @@ class Trainer:
                 self.logs.close()
             self.processes.close()
 
-    def _train_epoch(self):
+    def _train_epoch(self) -> float:
         """Train the rest of the current epoch; return the mean loss."""
         self.sampler.set_position(self.epoch, self.batch_in_epoch)
         self.model.train()
@@ -170,7 +194,7 @@ class Trainer:
                     self._save()
         return total / max(1, count)
 
-    def _train_step(self, images, labels):
+    def _train_step(self, images: torch.Tensor, labels: torch.Tensor) -> float:
         rate = learning_rate(self.recipe, self.step, self.steps)
         for group in self.optimizer.param_groups:
             group['lr'] = rate
@@ -194,17 +218,16 @@ class Trainer:
             raise TrainingError(f'the loss is {value} at step {self.step}: lower the rate')
         return value
 
-    def _autocast(self):
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
         kinds = {'fp16': torch.float16, 'bf16': torch.bfloat16}
         if self.recipe.amp == 'none' or (self.recipe.amp == 'fp16' and self.device.type == 'cpu'):
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, kinds[self.recipe.amp])
 
-    def _validate(self):
+    def _validate(self) -> dict[str, float]:
         """Return the scores of the averaged weights; every process measures a share."""
         self.processes.share(self.averaged)  # batch-norm statistics differ until then
-        width, height = self.recipe.size
-        predictor = Predictor(self.averaged, self.classes, (height, width), IMAGENET_MEAN,
+        predictor = Predictor(self.averaged, self.classes, self.recipe.size, IMAGENET_MEAN,
                               IMAGENET_STD, self.device)
         mine = range(self.processes.rank, len(self.val), self.processes.world)
         shown = tqdm(mine, desc='validation', leave=False, disable=not self.progress)
@@ -214,8 +237,8 @@ class Trainer:
         whole.confusion.counts = self.processes.add_up(counts).cpu().numpy()
         return whole.summary()
 
-    def _record(self, loss, scores):
-        if not self.processes.is_main:
+    def _record(self, loss: float, scores: dict[str, float]) -> None:
+        if self.logs is None:
             return
         if scores and scores['mean_iou'] > self.best:
             self.best = scores['mean_iou']
@@ -225,15 +248,15 @@ class Trainer:
         self.logs.write(self.epoch, self.step, {
             'loss': loss, 'rate': self.optimizer.param_groups[0]['lr'], **scores})
 
-    def _export(self, which, scores):
+    def _export(self, which: str, scores: dict[str, float]) -> None:
         write_network(self.output / which, self.averaged, name=self.recipe.name,
                       classes=self.classes, size=self.recipe.size, scores=scores)
 
-    def _save(self):
+    def _save(self) -> None:
         random_of_all = self.processes.gather(random_states())
         if self.processes.is_main:
             save_checkpoint(self.output, {
-                'recipe': _plain(self.recipe.to_dict()), 'classes': list(self.classes.labels),
+                'recipe': self.recipe.to_dict(), 'classes': list(self.classes.labels),
                 'model': self.model.state_dict(),
                 'average': self.averaged.state_dict() if self.average else None,
                 'optimizer': self.optimizer.state_dict(), 'scaler': self.scaler.state_dict(),
@@ -241,8 +264,8 @@ class Trainer:
                 'batch_in_epoch': self.batch_in_epoch, 'step': self.step, 'best': self.best})
         self.processes.wait()
 
-    def _restore(self, state):
-        now = _plain(self.recipe.to_dict())
+    def _restore(self, state: dict[str, Any]) -> None:
+        now = self.recipe.to_dict()
         for key in now:
             if key not in _MAY_DIFFER and now[key] != state['recipe'].get(key):
                 raise TrainingError(f"cannot resume {self.output}: '{key}' of the recipe is "
@@ -262,16 +285,7 @@ class Trainer:
             _seed_all(mix_seed(self.recipe.seed, self.processes.rank, self.step))
 
 
-def _seed_all(seed):
+def _seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def _plain(value):
-    """Return tuples as lists, so that a stored recipe compares equal to a fresh one."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

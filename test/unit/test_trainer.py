@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from fcn_seg_ros.errors import FcnSegError, TrainingError
+from fcn_seg_ros.errors import DeviceError, FcnSegError, TrainingError
 from fcn_seg_ros.networks.classes import class_set_from_labels
 from fcn_seg_ros.networks.registry import Registry
 from fcn_seg_ros.networks.weights import load_network
@@ -343,6 +343,11 @@ def test_schedules_rise_and_fall(schedule):
     (('optimizer', 'name'), 'adam', "'name' must be one of adamw, sgd, not 'adam'"),
     (('network', 'size'), [64], "'size' must be two whole numbers"),
     (('augment', 'scale'), [2, 1], '0 < low <= high'),
+    (('augment', 'jpeg_quality'), [90, 25], '0 < low <= high'),
+    (('augment', 'mix_labels'), 'box', 'must be a list'),
+    (('data', 'cache'), 1, "data: 'cache' must be true or false"),
+    (('data', 'val', 'rot'), 'x', "data: val: unknown key 'rot'"),
+    (('network', 'crop'), [64, 8], "'crop' must be two whole numbers from 32 to 8192"),
     (('loss', 'class_weights'), 'sqrt', 'none, log or a list'),
     (('data', 'train', 'name'), 'imagenet', "'name' must be one of camvid"),
 ])
@@ -355,6 +360,21 @@ def test_a_wrong_recipe_is_one_clear_line(path, value, message):
     with pytest.raises(FcnSegError) as error:
         parse_recipe(data)
     assert message in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_recipe_has_sizes_height_first_and_stores_them_as_written():
+    data = plain_recipe('/data')
+    data['network'].update(size=[96, 64], crop=None)
+    recipe = parse_recipe(data)
+    assert (recipe.size.height, recipe.size.width) == (64, 96) and recipe.crop == recipe.size
+    stored = recipe.to_dict()
+    assert stored['size'] == stored['crop'] == [96, 64]
+    assert stored['train']['split'] == 'train' and stored['val']['split'] == 'val'
+
+
+def test_a_device_that_is_not_there_is_named(data, tmp_path):
+    with pytest.raises(DeviceError, match="device 'cuda:7' is not available"):
+        Trainer(parse_recipe(plain_recipe(data)), tmp_path, device='cuda:7')
 
 
 def test_overrides(tmp_path):
