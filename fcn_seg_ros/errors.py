@@ -35,6 +35,10 @@ class DeviceError(FcnSegError):
     """The asked-for device, engine or precision is not available."""
 
 
+class OptionError(FcnSegError):
+    """An argument or option has a value that it cannot have."""
+
+
 class CalibrationError(FcnSegError):
     """A camera calibration cannot be used."""
 

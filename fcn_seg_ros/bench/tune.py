@@ -42,8 +42,8 @@ class Row:
 
 
 def measure(network: str, pictures: Sequence[UInt8Array], *, device: str = 'auto',
-            rounds: int = 5, progress: Callable[[str], object] = print, **options: str
-            ) -> tuple[list[Row], Situation]:
+            rounds: int = 5, progress: Callable[[str], object] = print, weights: str = '',
+            models_dir: str = '') -> tuple[list[Row], Situation]:
     """
     Time every engine that runs on a device, in turns, so that all meet the same conditions.
 
@@ -52,11 +52,13 @@ def measure(network: str, pictures: Sequence[UInt8Array], *, device: str = 'auto
     :param device: as :class:`.Segmenter` takes it.
     :param rounds: how often every engine segments every picture.
     :param progress: takes a line about what is being done.
-    :param options: ``weights`` and ``models_dir`` of :class:`.Segmenter`.
+    :param weights: file of other weights than the registry's, or ''.
+    :param models_dir: where weights are looked for first, or ''.
     :returns: a row for each candidate, and the situation that they hold in.
     :raises FcnSegError: when the network cannot be had, or does not run in fp32.
     """
-    reference = Segmenter(network, device=device, engine='torch', precision='fp32', **options)
+    reference = Segmenter(network, device=device, engine='torch', precision='fp32',
+                          weights=weights, models_dir=models_dir)
     rows, running = [], []
     for engine, precision in CANDIDATES[reference.device.type]:
         progress(f'loading {engine} in {precision}')
@@ -64,7 +66,7 @@ def measure(network: str, pictures: Sequence[UInt8Array], *, device: str = 'auto
         rows.append(row)
         try:
             segmenter = Segmenter(network, device=device, engine=engine, precision=precision,
-                                  **options)
+                                  weights=weights, models_dir=models_dir)
         except FcnSegError as error:
             row.problem = str(error)
             continue

@@ -14,14 +14,11 @@ import logging
 import os
 from pathlib import Path
 import platform
-from typing import TYPE_CHECKING
 
+from .devices import Device
 from ..errors import FcnSegError
 from ..support.atomic_files import write_file
 from ..support.paths import cache_dir
-
-if TYPE_CHECKING:
-    import torch
 
 _LIBRARIES = ('fcn_seg_ros', 'torch', 'onnxruntime', 'onnxruntime-gpu', 'tensorrt')
 _MOST_BYTES = 1 << 16
@@ -73,7 +70,7 @@ class Situation:
         return cache_dir() / 'tuning' / f'{hashlib.sha256(text.encode()).hexdigest()[:32]}.json'
 
 
-def situation_of(weights: str | os.PathLike[str], size: tuple[int, int], device: 'torch.device'
+def situation_of(weights: str | os.PathLike[str], size: tuple[int, int], device: Device
                  ) -> Situation:
     """
     Describe the present situation.
@@ -85,7 +82,7 @@ def situation_of(weights: str | os.PathLike[str], size: tuple[int, int], device:
     """
     if device.type == 'cuda':
         import torch
-        processor = torch.cuda.get_device_name(device)
+        processor = torch.cuda.get_device_name(device.torch())
     else:
         processor = cpu_name()
     digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()

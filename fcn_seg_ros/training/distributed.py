@@ -86,7 +86,7 @@ def join_processes(device: str = 'auto') -> Processes:
     :raises TrainingError: when several processes are told to use one GPU.
     """
     rank, world = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
-    chosen = resolve_device(device)
+    chosen = resolve_device(device).torch()
     if world > 1 and ':' in device:
         raise TrainingError(f"{world} processes cannot share '{device}': use --device cuda, each "
                             'takes a GPU of its own')

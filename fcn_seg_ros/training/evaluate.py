@@ -1,7 +1,7 @@
 """Measure a network on a data set: any network of the registry, any data set known here."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +10,9 @@ from .corruptions import Change
 from .datasets import LabelledPictures
 from .metrics import BoundaryScore, ConfusionMatrix, ExpectedCalibrationError
 from ..errors import TrainingError
-from ..inference import kernels
-from ..inference.postprocess import classify
-from ..inference.preprocess import Preprocessor
+from ..inference.backends import backend_around
+from ..inference.devices import Device, resolve_device
+from ..inference.interface import Engine
 from ..networks.classes import ClassSet, plain_label
 from ..networks.model import FCNResNet18
 from ..support.arrays import Size, UInt8Array
@@ -111,21 +111,14 @@ class Predictor:
     def __init__(self, model: FCNResNet18, classes: ClassSet, size: Size, mean: Sequence[float],
                  std: Sequence[float], device: str | torch.device = 'cpu', *,
                  scores: str = 'interpolated', head: str = 'main',
-                 engine: Callable[[torch.Tensor], torch.Tensor] | None = None) -> None:
+                 engine: Engine | None = None) -> None:
         if head == 'stride32':
             check_stride32_head(model)
-        self.model = model.to(device).to(memory_format=torch.channels_last)
-        self.engine = engine
-        self.head = head
-        self.preprocess = Preprocessor(size, mean, std, device)
-        if scores == 'interpolated' and self.preprocess.device.type == 'cpu' and kernels.load():
-            self.classify = kernels.classify
-        else:
-            self.classify = partial(classify, nearest=scores == 'grid')
-        kept = [i for i, label in enumerate(classes.labels) if label.casefold() != 'void']
-        self.kept = torch.tensor(kept, device=device)
+        self._backend = backend_around(
+            engine or _ModelEngine(model, resolve_device(device), head), size=size, mean=mean,
+            std=std, nearest=scores == 'grid')
+        self._kept = [i for i, label in enumerate(classes.labels) if label.casefold() != 'void']
 
-    @torch.inference_mode()
     def __call__(self, images: Sequence[UInt8Array], sizes: Sequence[Size]
                  ) -> list[tuple[UInt8Array, UInt8Array]]:
         """
@@ -135,18 +128,40 @@ class Predictor:
         :param sizes: of each mask.
         :returns: class ids and confidence (probability x 255) of each, uint8 arrays H x W.
         """
-        scores = self._scores(self.preprocess(images))
-        masks = [self.classify(one, size, self.kept) for one, size in zip(scores.float(), sizes)]
-        return [(ids.cpu().numpy(), confidence.cpu().numpy()) for ids, confidence in masks]
+        return [(masks.class_ids, masks.confidence) for masks in
+                self._backend(images, sizes, self._kept) if masks.confidence is not None]
 
-    def _scores(self, batch: torch.Tensor) -> torch.Tensor:
-        if self.engine is not None:
-            return self.engine(batch)
-        was_training = self.model.training
-        self.model.eval()
-        scores = self.model.forward_all(batch)[0 if self.head == 'main' else 1]
-        self.model.train(was_training)
-        return scores
+
+class _ModelEngine:
+    """A model as it is, as an engine: while it is trained, or for its other head."""
+
+    name = 'torch'
+    precision = 'fp32'
+    detail = 'fp32, the model as it is'
+    prefers_batches = True
+    dtype = torch.float32
+    recordable = False  # its weights change while it is trained
+
+    def __init__(self, model: FCNResNet18, device: Device, head: str) -> None:
+        self.device = device
+        self._model = model.to(device.torch()).to(memory_format=torch.channels_last)
+        self._head = head
+
+    @torch.inference_mode()
+    def __call__(self, batch: Any) -> Any:
+        """
+        Return the scores of a batch, of the kind that was given.
+
+        :param batch: float32 N x 3 x h x w, an array or a tensor.
+        """
+        if isinstance(batch, np.ndarray):
+            tensor = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
+            return self(tensor).numpy()
+        was_training = self._model.training
+        self._model.eval()
+        scores = self._model.forward_all(batch)[0 if self._head == 'main' else 1]
+        self._model.train(was_training)
+        return scores.float()
 
 
 def evaluate(predictor: Predictor, network_classes: ClassSet, dataset: LabelledPictures, *,

@@ -62,4 +62,4 @@ class MeasuredNetwork:
         else:
             self.engine, self.precision = 'torch', 'fp32'
         return Predictor(self.model, self.classes, size, self.network.mean, self.network.std,
-                         self.device, scores=self._scores, head=self._head, engine=run)
+                         self.device.torch(), scores=self._scores, head=self._head, engine=run)

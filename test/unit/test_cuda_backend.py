@@ -12,7 +12,9 @@ from cuda_cost import Cost
 from fcn_seg_ros.inference.cuda import backend as module, capture
 from fcn_seg_ros.inference.cuda.backend import CudaBackend
 from fcn_seg_ros.inference.cuda.operators import TorchOperators
+from fcn_seg_ros.inference.devices import CPU, Device
 from fcn_seg_ros.inference.postprocess import classify
+from fcn_seg_ros.support.arrays import Size
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import torch.nn.functional as F
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLASSES, INPUT = 21, (256, 512)
+CLASSES, INPUT = 21, Size(256, 512)
 
 
 def kernels():
@@ -68,11 +70,11 @@ def network(batch):
     return torch.cat([cells, -cells[:, :2]], dim=1)
 
 
-def make(**options):
-    """Return a backend on the CPU."""
-    return CudaBackend(network, **{
-        'device': torch.device('cpu'), 'size': (32, 64), 'mean': MEAN, 'std': STD,
-        'dtype': torch.float32, 'records': False, 'operators': TorchOperators(), **options})
+def make(*, forward=network, device=CPU, recordable=False, dtype=torch.float32, **options):
+    """Return a backend, on the CPU unless told otherwise."""
+    engine = SimpleNamespace(forward=forward, device=device, recordable=recordable, dtype=dtype)
+    return CudaBackend(engine, **{'size': Size(32, 64), 'mean': MEAN, 'std': STD,
+                                  'operators': TorchOperators(), **options})
 
 
 def picture(height=60, width=80, seed=0):
@@ -95,7 +97,8 @@ def test_masks_of_several_pictures(gpu):
     images[0].flags.writeable = False
     sizes, kept = [(60, 80), (17, 33)], [0, 2, 3, 4]
     masks = make()(images, sizes, kept, min_confidence=0.35)
-    for image, size, (ids, confidence) in zip(images, sizes, masks):
+    for image, size, (ids, confidence, scores) in zip(images, sizes, masks):
+        assert scores is None
         right_ids, right_confidence = expected(image, size, kept, min_confidence=0.35)
         assert (ids != right_ids).mean() < 0.01
         assert np.abs(confidence.astype(int) - right_confidence).max() <= 1
@@ -113,13 +116,32 @@ def test_a_result_outlives_the_next_frame(gpu):
 
 
 def test_confidence_only_where_it_is_wanted(gpu):
-    (ids, confidence), = make()([picture()], [(9, 9)], range(5), want_confidence=False)
+    (ids, confidence, _), = make()([picture()], [(9, 9)], range(5), want_confidence=False)
     assert ids.shape == (9, 9)
     assert confidence is None
 
 
+def test_scores_are_those_of_the_network(gpu):
+    backend = make(recordable=True)
+    first, second = backend([picture(), picture(seed=1)], [(9, 9)] * 2, range(5),
+                            want_scores=True)
+    batch = backend.preprocess([picture(), picture(seed=1)])
+    assert np.array_equal([first.scores, second.scores], network(batch).numpy())
+    assert 'captured' not in gpu.log
+
+
+def test_the_steps_one_by_one_give_the_same(gpu):
+    backend = make()
+    masks, = backend([picture()], [(60, 80)], [0, 2, 3], min_confidence=0.4)
+    scores, = network(backend.preprocess([picture()]))
+    ids, confidence = backend.classify(scores, (60, 80), [0, 2, 3], min_confidence=0.4)
+    assert (ids.numpy() == masks.class_ids).all()
+    assert (confidence.numpy() == masks.confidence).all()
+    assert backend.classify(scores, (60, 80), [0], want_confidence=False)[1] is None
+
+
 def test_a_frame_is_recorded_once_and_replayed(gpu):
-    backend = make(records=True)
+    backend = make(recordable=True)
     for seed in range(3):
         backend([picture(seed=seed)], [(60, 80)], range(5))
     recorded = [{'pool': 'pool', 'capture_error_mode': 'thread_local'}, 'captured']
@@ -131,7 +153,7 @@ def test_a_frame_is_recorded_once_and_replayed(gpu):
 
 def test_old_plans_give_way(gpu, monkeypatch):
     monkeypatch.setattr(module, '_MOST_PLANS', 2)
-    backend = make(records=True)
+    backend = make(recordable=True)
     for width in (50, 60, 50, 70, 50, 60):
         backend([picture(60, width)], [(60, 80)], range(5))
     # 60 was made again: it was the one that had not been used for longest when 70 came.
@@ -150,9 +172,8 @@ def test_devices_types_and_shapes_on_a_fake_gpu(monkeypatch, use_triton):
         return torch.empty(len(batch), CLASSES, 8, 16, dtype=torch.float16, device='cuda')
 
     with FakeTensorMode(allow_non_fake_inputs=True):
-        backend = make(device=torch.device('cuda', 0), size=INPUT, dtype=torch.float16,
-                       operators=operators)
-        backend.forward = forward
+        backend = make(forward=forward, device=Device('cuda', 0), size=INPUT,
+                       dtype=torch.float16, operators=operators)
         plan = backend.plan([(720, 1280, 3), (480, 640, 3)], [(720, 1280), (30, 40)],
                             range(CLASSES), min_confidence=0.1, want_confidence=True)
         plan.start()
@@ -166,9 +187,8 @@ def test_a_frame_is_few_launches_and_moves_little(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device', lambda device: nullcontext())
     with FakeTensorMode(allow_non_fake_inputs=True):
         scores = torch.empty(1, CLASSES, 8, 16, dtype=torch.float16, device='cuda')
-        backend = make(device=torch.device('cuda', 0), size=INPUT, dtype=torch.float16,
-                       operators=kernels())
-        backend.forward = lambda batch: scores
+        backend = make(forward=lambda batch: scores, device=Device('cuda', 0), size=INPUT,
+                       dtype=torch.float16, operators=kernels())
         plan = backend.plan([(720, 1280, 3)], [(720, 1280)], range(CLASSES),
                             min_confidence=0.0, want_confidence=True)
         with Cost() as cost:

@@ -11,6 +11,7 @@ from fcn_seg_ros import Segmenter
 from fcn_seg_ros.cli.main import main
 from fcn_seg_ros.errors import DeviceError
 from fcn_seg_ros.inference import engines
+from fcn_seg_ros.inference.devices import Device
 from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 from fcn_seg_ros.networks.model import FCNResNet18
 import numpy as np
@@ -62,7 +63,7 @@ def test_auto_takes_the_fastest_and_says_why(monkeypatch, caplog, bf16, installe
     chosen = [record.message for record in caplog.records if 'is chosen' in record.message]
     assert len(chosen) == bool(why)
     assert why in ''.join(chosen)
-    assert not engine.batches
+    assert not engine.prefers_batches
 
 
 def test_bf16_is_near_enough():
@@ -219,7 +220,7 @@ def test_int8_that_is_not_there_says_how_to_make_it():
     with pytest.raises(DeviceError, match='fcn-seg export --int8'):
         Segmenter('tiny', models_dir=tiny_models_dir(), device='cpu', precision='int8')
     with pytest.raises(DeviceError, match='needs the onnxruntime engine'):
-        TorchEngine(make_model(), size=SIZE, device=CPU, precision='int8')
+        TorchEngine(make_model(), device=Device('cpu'), precision='int8')
 
 
 @pytest.mark.parametrize(('given', 'expected'), [(None, 'PASSIVE'), ('ACTIVE', 'ACTIVE')])

@@ -12,16 +12,19 @@ import time
 from types import SimpleNamespace
 
 from fcn_seg_ros.errors import DeviceError
+from fcn_seg_ros.inference.devices import CPU, Device
 from fcn_seg_ros.inference.engines import tensorrt_engine as module
 from fcn_seg_ros.inference.engines.tensorrt_engine import TensorRtEngine
+from fcn_seg_ros.inference.interface import EngineRequest
 from fcn_seg_ros.networks.model import FCNResNet18
+from fcn_seg_ros.support.arrays import Size
 import onnx
 import pytest
 import torch
 
 STAND_INS = Path(__file__).with_name('stand_ins')
-SIZE = (64, 96)
-GPU = torch.device('cuda', 0)
+SIZE = Size(64, 96)
+GPU = Device('cuda', 0)
 
 
 @pytest.fixture
@@ -51,7 +54,9 @@ def model(seed=0):
 
 def make(network=None, device=GPU, **options):
     """Return the engine."""
-    return TensorRtEngine(network or model(), size=SIZE, device=device, **options)
+    network = network or model()
+    return TensorRtEngine(EngineRequest(load_model=lambda: network, size=SIZE, num_classes=5,
+                                        device=device, **options))
 
 
 def test_an_engine_is_built_once_and_kept(tensorrt, tmp_path):
@@ -61,8 +66,8 @@ def test_an_engine_is_built_once_and_kept(tensorrt, tmp_path):
     assert names == ['network', 'workspace', 'timings', 'build']
     assert tensorrt()[0] == ['network', 2, '0']  # strongly typed, on that GPU alone
     files = sorted(path.name for path in (tmp_path / 'cache/fcn_seg_ros/tensorrt').iterdir())
-    assert [name.rpartition('-Orin')[2] for name in files] == [
-        '-nvgpu-10.3.0.plan', '-nvgpu-10.3.0.timings']
+    assert [name.rpartition('Orin-')[2] for name in files] == [
+        'nvgpu-10.3.0.plan', 'nvgpu-10.3.0.timings']
     make()
     assert len(tensorrt()) == 4
     # Other weights and another precision are other engines, and know the timings.
@@ -102,7 +107,7 @@ def test_the_graph_is_in_the_precision_that_is_asked_for(tensorrt, monkeypatch):
 
 def test_it_runs_on_the_tensors_and_the_stream_of_torch(tensorrt):
     engine = make()
-    engine.device = torch.device('cpu')
+    engine._gpu = torch.device('cpu')
     batch = torch.zeros(2, 3, *SIZE, dtype=torch.float16)
     scores = engine.forward(batch)
     assert scores.shape == (2, 5, 32, 48)
@@ -114,7 +119,7 @@ def test_it_runs_on_the_tensors_and_the_stream_of_torch(tensorrt):
 
 def test_a_refused_run_is_an_error(tensorrt, monkeypatch):
     engine = make()
-    engine.device = torch.device('cpu')
+    engine._gpu = torch.device('cpu')
     monkeypatch.setenv('TENSORRT_TROUBLE', 'run')
     with pytest.raises(RuntimeError, match='TensorRT'):
         engine.forward(torch.zeros(1, 3, *SIZE, dtype=torch.float16))
@@ -165,8 +170,13 @@ SCRIPT = """
 import torch
 torch.cuda.get_device_name = lambda device: 'Orin'
 from fcn_seg_ros.inference.engines.tensorrt_engine import TensorRtEngine
+from fcn_seg_ros.inference.devices import Device
+from fcn_seg_ros.inference.interface import EngineRequest
 from fcn_seg_ros.networks.model import FCNResNet18
-TensorRtEngine(FCNResNet18(5, 'fcn32s').eval(), size=(64, 96), device=torch.device('cuda', 0))
+from fcn_seg_ros.support.arrays import Size
+TensorRtEngine(EngineRequest(
+    load_model=lambda: FCNResNet18(5, 'fcn32s').eval(), size=Size(64, 96), num_classes=5,
+    device=Device('cuda', 0)))
 """
 
 
@@ -207,7 +217,7 @@ def test_without_tensorrt_the_error_says_where_it_comes_from(monkeypatch):
 
 
 @pytest.mark.parametrize(('options', 'words'), [
-    ({'device': torch.device('cpu')}, 'needs an NVIDIA GPU'),
+    ({'device': CPU}, 'needs an NVIDIA GPU'),
     ({'precision': 'int8'}, 'use fp16 or fp32')])
 def test_what_it_cannot_do(options, words):
     with pytest.raises(DeviceError, match=words):

@@ -39,7 +39,7 @@ class Recording:
         with _capturing, torch.cuda.device(device):
             # A stream of its own: the one that torch.cuda.graph would take belongs to the
             # device that was current at the first capture of the process.
-            stream = torch.cuda.Stream(device)
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # PyTorch's
             stream.wait_stream(torch.cuda.current_stream(device))
             with torch.cuda.stream(stream):
                 for _ in range(_WARM_UP_RUNS):

@@ -6,7 +6,6 @@ here the built engine is one file that is written whole or not at all; its input
 are PyTorch's tensors, and it runs on PyTorch's stream, so that a CUDA graph can record it.
 """
 
-from collections.abc import Callable
 from copy import deepcopy
 import logging
 from pathlib import Path
@@ -20,7 +19,9 @@ from typing import Any
 import torch
 
 from .onnx_cache import digest, export
+from ..interface import EngineRequest
 from ...errors import DeviceError
+from ...networks.model import FCNResNet18
 from ...support.paths import cache_dir
 
 _LOG_PERIOD = 10.0
@@ -32,45 +33,50 @@ _DTYPES = {'fp32': torch.float32, 'fp16': torch.float16}
 _log = logging.getLogger(__name__)
 
 
+def create(request: EngineRequest) -> 'TensorRtEngine':
+    """
+    Return the engine for a network.
+
+    :param request: what it is made for.
+    :raises DeviceError: when there is no GPU or no TensorRT, or the engine cannot be built.
+    """
+    return TensorRtEngine(request)
+
+
 class TensorRtEngine:
     """
     Run the network with TensorRT, built once for each GPU and kept in the cache folder.
 
-    :param model: FCNResNet18 in eval mode, float32, on the CPU.
-    :param size: (height, width) of the input, pixels.
-    :param device: the GPU.
-    :param precision: ``auto`` (fp16), ``fp16`` or ``fp32``.
-    :param on_wait: called about ten times a second while the engine is built, which takes
-        minutes; what it raises breaks that off.
+    :param request: what it is made for; precision is ``auto`` (fp16), ``fp16`` or ``fp32``.
     :raises DeviceError: when there is no GPU or no TensorRT, or the engine cannot be built.
     """
 
     name = 'tensorrt'
     prefers_batches = False
-    records = True
+    recordable = True
 
-    def __init__(self, model: Any, *, size: tuple[int, int], device: torch.device,
-                 precision: str = 'auto', on_wait: Callable[[], None] = lambda: None) -> None:
-        if device.type != 'cuda':
+    def __init__(self, request: EngineRequest) -> None:
+        if request.device.type != 'cuda':
             raise DeviceError('the tensorrt engine needs an NVIDIA GPU')
-        self.precision = 'fp16' if precision == 'auto' else precision
+        self.precision = 'fp16' if request.precision == 'auto' else request.precision
         if self.precision not in _DTYPES:
-            raise DeviceError(f"precision '{precision}' is not for the tensorrt engine: use "
-                              'fp16 or fp32')
+            raise DeviceError(f"precision '{request.precision}' is not for the tensorrt engine: "
+                              'use fp16 or fp32')
         try:
             import tensorrt
         except ImportError as error:
             raise DeviceError(f'the tensorrt engine needs TensorRT ({error}): JetPack brings '
                               'it, elsewhere pip install tensorrt') from None
-        self.device = device
+        self.device = request.device
         self.dtype = _DTYPES[self.precision]
-        key = f'{digest(model, size)}-{self.precision}'
+        self._gpu = device = request.device.torch()
+        model = request.load_model()
+        key = f'{digest(model, request.size)}-{self.precision}'
         machine = f'{_file_name(torch.cuda.get_device_name(device))}-{_file_name(tensorrt.__version__)}'
         folder = cache_dir() / 'tensorrt'
         plan = folder / f'{key}-{machine}.plan'
         if not plan.is_file():
-            _build(model, size, self.dtype, device.index or 0, plan,
-                   folder / f'{machine}.timings', on_wait)
+            _build(model, request, self.dtype, plan, folder / f'{machine}.timings')
         with torch.cuda.device(device):
             self._load(tensorrt, plan)
         self.detail = f'{self.precision}, TensorRT {tensorrt.__version__}'
@@ -100,8 +106,8 @@ class TensorRtEngine:
         """
         batch = batch.contiguous()
         scores = torch.empty((len(batch), *self._shape[1:]), dtype=self.dtype,
-                             device=self.device)
-        stream = torch.cuda.current_stream(self.device).cuda_stream
+                             device=self._gpu)
+        stream = torch.cuda.current_stream(self._gpu).cuda_stream
         for picture, result in zip(batch, scores):
             self._context.set_tensor_address(self._input, picture.data_ptr())
             self._context.set_tensor_address(self._output, result.data_ptr())
@@ -120,8 +126,8 @@ class TensorRtEngine:
         return self.forward(batch.to(self.dtype)).float()
 
 
-def _build(model: Any, size: tuple[int, int], dtype: torch.dtype, gpu: int, plan: Path,
-           timings: Path, on_wait: Callable[[], None]) -> None:
+def _build(model: FCNResNet18, request: EngineRequest, dtype: torch.dtype, plan: Path,
+           timings: Path) -> None:
     """Export the network and have its plan built by another process, which can be ended."""
     started = said = time.monotonic()
     _log.info('building the TensorRT engine for this GPU, once: this takes minutes')
@@ -129,14 +135,14 @@ def _build(model: Any, size: tuple[int, int], dtype: torch.dtype, gpu: int, plan
         plan.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=plan.parent, prefix='.build-') as folder:
             graph, log = Path(folder, 'network.onnx'), Path(folder, 'log.txt')
-            export(deepcopy(model).to(dtype), size, graph, open_batch=False)
+            export(deepcopy(model).to(dtype), request.size, graph, open_batch=False)
             with open(log, 'w') as file, subprocess.Popen(
                     [sys.executable, '-m', f'{__package__}.tensorrt_build', str(graph),
-                     str(plan), str(timings), str(gpu)], stdout=file, stderr=file) as process:
+                     str(plan), str(timings), str(request.device.index)], stdout=file, stderr=file) as process:
                 try:
                     while process.poll() is None:
                         time.sleep(_POLL)
-                        on_wait()
+                        request.on_wait()
                         if time.monotonic() > said + _LOG_PERIOD:
                             said = time.monotonic()
                             _log.info('still building the TensorRT engine, for %.0f s now',
