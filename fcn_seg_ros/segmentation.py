@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .errors import MediaError, OptionError
 from .fractions import count_ids
 from .images.files import PICTURE_SUFFIXES
+from .inference.cpu_backend import nearest_cells
 from .networks.classes import ClassSet, UNKNOWN
 from .support.arrays import Float32Array, Int64Array, Size, UInt8Array
 from .support.atomic_files import write_file
@@ -130,12 +131,13 @@ class Segmentation:
             raise OptionError('the probabilities were not kept: ask for them with '
                               'segmenter(image, probabilities=True)')
         height, width = self.class_mask.shape
-        method = cv2.INTER_NEAREST_EXACT if self._grid.nearest else cv2.INTER_LINEAR
-        result = np.zeros((len(self._grid.scores), height, width), np.float32)
-        kept = list(self._grid.kept)
+        scores, kept = self._grid.scores, list(self._grid.kept)
+        result = np.zeros((len(scores), height, width), np.float32)
+        cells = np.ix_(nearest_cells(scores.shape[1], height),
+                       nearest_cells(scores.shape[2], width))
         for index in kept:
-            result[index] = cv2.resize(np.ascontiguousarray(self._grid.scores[index]),
-                                       (width, height), interpolation=method)
+            result[index] = scores[index][cells] if self._grid.nearest else cv2.resize(
+                np.ascontiguousarray(scores[index]), (width, height))  # bilinear
         best = result[kept].max(axis=0)
         total = np.zeros((height, width), np.float32)
         for index in kept:
@@ -165,8 +167,8 @@ class Segmentation:
         known = [name for name in (_LOSSLESS if what == 'class_mask' else PICTURE_SUFFIXES)
                  if mono or name != _MONO_ONLY]
         if suffix not in known:
-            raise OptionError(f"cannot write a {what} as '{Path(path).name}': its name must end in "
-                              f'{", ".join(known)}')
+            raise OptionError(f"cannot write a {what} as '{Path(path).name}': its name must end "
+                              f'in {", ".join(known)}')
         pixels = self.overlay(alpha) if what == 'overlay' else getattr(self, what)
         if pixels is None:
             raise OptionError('this segmentation was made without confidence')

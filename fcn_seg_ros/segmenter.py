@@ -198,13 +198,12 @@ class Segmenter:
 
     def _fixed_size(self, mask_size: MaskSize) -> Size | None:
         """Return the size of the masks, or None for that of each picture."""
-        if mask_size is None or mask_size == 'input':
+        if mask_size is None:
             return None
-        if mask_size == 'network':
-            return self.input_size
         try:
             if isinstance(mask_size, str):
-                return parse_size(mask_size)
+                named = {'input': None, 'network': self.input_size}
+                return named[mask_size] if mask_size in named else parse_size(mask_size)
             height, width = mask_size
             if all(isinstance(side, (int, np.integer)) and not isinstance(side, bool)
                    and 1 <= side <= MAX_SIDE for side in (height, width)) \

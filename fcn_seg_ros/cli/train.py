@@ -1,6 +1,7 @@
 """``fcn-seg train``: train a network by a recipe."""
 
 import argparse
+import json
 import logging
 from pathlib import Path
 
@@ -22,6 +23,10 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
     parser.add_argument('--output', required=True, metavar='DIR', help='folder of the run')
     parser.add_argument('--root', default='', metavar='DIR',
                         help="folder of the data set, where the recipe doesn't say it")
+    parser.add_argument('--data', default='', metavar='NAME',
+                        help="kind of the data set instead of the recipe's, such as folder, "
+                             'labelme, coco, cvat or roboflow (docs/training.md lists them)')
+    parser.add_argument('--name', default='', help="the network's name instead of the recipe's")
     parser.add_argument('--set', action='append', default=[], metavar='SECTION.KEY=VALUE',
                         dest='overrides', help='change a value of the recipe; may be repeated')
     parser.add_argument('--resume', action='store_true',
@@ -45,8 +50,11 @@ def run(args: argparse.Namespace) -> None:
         logging.basicConfig(level=logging.INFO, format='%(message)s')
     overrides = list(args.overrides)
     path = find_recipe(args.recipe)
-    if args.root:
-        overrides += [f'data.{part}.root={args.root!r}' for part in ('train', 'val')]
+    for key, value in (('root', args.root), ('name', args.data)):
+        if value:
+            overrides += [f'data.{part}.{key}={json.dumps(value)}' for part in ('train', 'val')]
+    if args.name:
+        overrides.append(f'name={json.dumps(args.name)}')
     trainer = Trainer(load_recipe(path, overrides), args.output, resume=args.resume,
                       device=args.device, progress=not args.quiet)
     scores = trainer.run()

@@ -7,7 +7,7 @@ import numpy as np
 from . import kernels
 from .interface import Engine, Masks
 from ..errors import DeviceError
-from ..support.arrays import Float32Array, Size, UInt8Array
+from ..support.arrays import Float32Array, Int64Array, Size, UInt8Array
 
 
 class CpuBackend:
@@ -74,14 +74,19 @@ class CpuBackend:
             want_confidence=want_confidence, min_confidence=min_confidence,
             threads=self._threads)
         if self._nearest:
-            cells = np.ix_(_nearest_cells(grid.height, size.height),
-                           _nearest_cells(grid.width, size.width))
+            cells = np.ix_(nearest_cells(grid.height, size.height),
+                           nearest_cells(grid.width, size.width))
             ids = ids[cells]
             confidence = confidence if confidence is None else confidence[cells]
         return ids, confidence
 
 
-def _nearest_cells(cells: int, pixels: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the cell that is the nearest to each pixel of an axis."""
+def nearest_cells(cells: int, pixels: int) -> Int64Array:
+    """
+    Return the cell of the grid that is the nearest to each pixel of an axis.
+
+    :param cells: of the grid.
+    :param pixels: of the mask.
+    """
     position = (np.arange(pixels, dtype=np.float32) + 0.5) * np.float32(cells / pixels)
     return np.minimum(position.astype(np.int64), cells - 1)

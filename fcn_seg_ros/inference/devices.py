@@ -11,7 +11,7 @@ from typing import Any, TYPE_CHECKING
 from ..errors import DeviceError
 
 if TYPE_CHECKING:
-    import torch
+    from torch import device as TorchDevice  # noqa: N812 (a class, whatever its name)
 
 _DRIVERS = ('libcuda.so.1', 'libcuda.dylib', 'nvcuda.dll')
 _AMD = '/dev/kfd'
@@ -26,13 +26,13 @@ class Device:
     :param index: number of the GPU, 0 for the CPU.
     """
 
-    type: str
+    type: str  # noqa: A003 (PyTorch's name for it)
     index: int = 0
 
     def __str__(self) -> str:
         return self.type if self.type == 'cpu' else f'{self.type}:{self.index}'
 
-    def torch(self) -> 'torch.device':
+    def torch(self) -> 'TorchDevice':
         """Return it as PyTorch's own."""
         import torch
         return torch.device(str(self))

@@ -115,6 +115,7 @@ class _Run:
     epochs: Annotated[int, Whole(1, 100_000)]
     batch: Annotated[int, Whole(1, 4096)]
     evaluate_every: Annotated[int, Whole(1, 100_000)] = 1
+    patience: Annotated[int, Whole(0, 100_000)] = 0
     checkpoint_every: Annotated[int, Whole(0, 1_000_000)] = 0
     seed: Annotated[int, Whole(0, 2**31 - 1)] = 0
     threads: Annotated[int, Whole(0, 1024)] = 0

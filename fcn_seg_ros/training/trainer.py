@@ -1,6 +1,5 @@
 """The training loop: resumable at any step, on one or several devices."""
 
-import contextlib
 import copy
 import logging
 import math
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
 from .datasets import Cached, LabelledPictures, open_dataset, SegmentationDataset
 from .distributed import join_processes
+from .estimate import in_words, recipe_autocast, seconds_per_step
 from .evaluate import evaluate, Evaluation, Predictor
 from .folder import write_network
 from .initial import initial_model
@@ -33,7 +33,8 @@ from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD
 
 _log = logging.getLogger(__name__)
 
-_MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every')
+_MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every',
+               'patience')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""
 
 
@@ -78,6 +79,7 @@ class Trainer:
         self._open_data()
         self._build()
         self.epoch, self.batch_in_epoch, self.step, self.best = 0, 0, 0, -1.0
+        self.stale = 0  # evaluations since the best one
         if state:
             self._restore(state)
         self.logs = Logs(self.output) if self.processes.is_main else None
@@ -113,6 +115,11 @@ class Trainer:
         if self.processes.is_main:
             _log.info('%s', to_text(splits))
         check_training(*splits)
+        unknown = [label for label, role in zip(train.classes.labels, train.classes.roles)
+                   if role == 'unknown']
+        if unknown and self.processes.is_main:
+            _log.info('what %s means to a robot is not known: give roles in a classes.yaml beside '
+                      'the data, or later in network.yaml', ', '.join(unknown))
         if self.processes.is_main:
             for split in splits:
                 if split.absent:
@@ -162,7 +169,8 @@ class Trainer:
         """
         scores: dict[str, float] = {}
         try:
-            while self.epoch < self.recipe.epochs:
+            self._say_how_long()
+            while self.epoch < self.recipe.epochs and not self._has_converged():
                 loss = self._train_epoch()
                 self.epoch, self.batch_in_epoch = self.epoch + 1, 0
                 is_last = self.epoch == self.recipe.epochs
@@ -175,6 +183,27 @@ class Trainer:
             if self.logs:
                 self.logs.close()
             self.processes.close()
+
+    def _has_converged(self) -> bool:
+        """Tell whether the recipe's patience is at its end."""
+        patience = self.recipe.patience
+        if not patience or self.stale < patience:
+            return False
+        if self.processes.is_main:
+            _log.info('stopped after epoch %d: no better in %d evaluations', self.epoch,
+                      self.stale)
+        return True
+
+    def _say_how_long(self) -> None:
+        steps = self.steps - self.step
+        if not (self.processes.is_main and steps and _log.isEnabledFor(logging.INFO)):
+            return
+        seconds = seconds_per_step(
+            self.recipe, _ForwardAll(self.model), self.loss, self.train_set, self.device,
+            self.recipe.batch // self.processes.world)
+        early = ', or less: it stops when it gets no better' if self.recipe.patience else ''
+        _log.info('%d steps of about %.2g s on %s: about %s without the evaluations%s', steps,
+                  seconds, self.device, in_words(steps * seconds), early)
 
     def _train_epoch(self) -> float:
         """Train the rest of the current epoch; return the mean loss."""
@@ -200,7 +229,7 @@ class Trainer:
             group['lr'] = rate
         batch = torch.addcmul(self._offset, images.float(), self._scale)
         batch = batch.contiguous(memory_format=torch.channels_last)
-        with self._autocast():
+        with recipe_autocast(self.recipe, self.device):
             scores = self.network(batch)
         loss = self.loss(*scores, labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -218,12 +247,6 @@ class Trainer:
             raise TrainingError(f'the loss is {value} at step {self.step}: lower the rate')
         return value
 
-    def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        kinds = {'fp16': torch.float16, 'bf16': torch.bfloat16}
-        if self.recipe.amp == 'none' or (self.recipe.amp == 'fp16' and self.device.type == 'cpu'):
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, kinds[self.recipe.amp])
-
     def _validate(self) -> dict[str, float]:
         """Return the scores of the averaged weights; every process measures a share."""
         self.processes.share(self.averaged)  # batch-norm statistics differ until then
@@ -238,10 +261,14 @@ class Trainer:
         return whole.summary()
 
     def _record(self, loss: float, scores: dict[str, float]) -> None:
+        is_best = bool(scores) and scores['mean_iou'] > self.best
+        if is_best:
+            self.best = scores['mean_iou']
+        if scores:
+            self.stale = 0 if is_best else self.stale + 1
         if self.logs is None:
             return
-        if scores and scores['mean_iou'] > self.best:
-            self.best = scores['mean_iou']
+        if is_best:
             self._export('best', scores)
         if scores:
             self._export('last', scores)
@@ -261,7 +288,8 @@ class Trainer:
                 'average': self.averaged.state_dict() if self.average else None,
                 'optimizer': self.optimizer.state_dict(), 'scaler': self.scaler.state_dict(),
                 'random': random_of_all, 'epoch': self.epoch,
-                'batch_in_epoch': self.batch_in_epoch, 'step': self.step, 'best': self.best})
+                'batch_in_epoch': self.batch_in_epoch, 'step': self.step, 'best': self.best,
+                'stale': self.stale})
         self.processes.wait()
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -279,6 +307,7 @@ class Trainer:
         self.scaler.load_state_dict(state['scaler'])
         self.epoch, self.batch_in_epoch = state['epoch'], state['batch_in_epoch']
         self.step, self.best = state['step'], state['best']
+        self.stale = state.get('stale', 0)  # older checkpoints have none
         if len(state['random']) == self.processes.world:
             set_random_states(state['random'][self.processes.rank])
         else:  # going on with more or fewer devices

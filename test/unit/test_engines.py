@@ -185,6 +185,16 @@ def test_auto_takes_an_int8_graph_where_the_cpu_computes_in_it(
     assert (segmenter.engine.name, segmenter.engine.precision) == ('onnxruntime', expected)
 
 
+def test_without_pytorch_auto_takes_the_int8_graph(exported, monkeypatch, caplog):
+    found = engines.find_spec
+    monkeypatch.setattr(engines, 'find_spec', lambda name: name != 'torch' and found(name) or None)
+    monkeypatch.setattr(engines, 'computes_int8', lambda: False)
+    with caplog.at_level(logging.INFO):
+        segmenter = Segmenter(str(exported / 'network.yaml'), device='cpu')
+    assert segmenter.engine.precision == 'int8'
+    assert 'the only one without PyTorch' in caplog.text
+
+
 @pytest.mark.parametrize('damage', ['truncated', 'other weights'])
 def test_auto_goes_on_without_an_int8_graph_that_cannot_be_used(
         exported, tmp_path, monkeypatch, caplog, damage):

@@ -28,6 +28,23 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
+CONSTANT_ENGINE = """
+import numpy
+from fcn_seg_ros.inference.devices import CPU
+
+class create:
+    name, device, precision, detail, prefers_batches = 'constant', CPU, 'fp32', 'no work', False
+
+    def __init__(self, request):
+        self.classes = request.num_classes
+
+    def __call__(self, batch):
+        scores = numpy.zeros((len(batch), self.classes, 2, 3), numpy.float32)
+        scores[:, 3] = 5
+        return scores
+"""
+
+
 @pytest.fixture(autouse=True)
 def needed():
     pytest.importorskip('onnxruntime')
@@ -84,21 +101,7 @@ def test_the_options_of_engines_are_known_without_torch():
 
 
 def test_an_engine_is_one_module(tmp_path):
-    (tmp_path / 'constant_engine.py').write_text('''
-import numpy
-from fcn_seg_ros.inference.devices import CPU
-
-class create:
-    name, device, precision, detail, prefers_batches = 'constant', CPU, 'fp32', 'no work', False
-
-    def __init__(self, request):
-        self.classes = request.num_classes
-
-    def __call__(self, batch):
-        scores = numpy.zeros((len(batch), self.classes, 2, 3), numpy.float32)
-        scores[:, 3] = 5
-        return scores
-''', encoding='utf-8')
+    (tmp_path / 'constant_engine.py').write_text(CONSTANT_ENGINE, encoding='utf-8')
     out = run("""
 import importlib.util
 import fcn_seg_ros.inference

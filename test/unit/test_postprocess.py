@@ -25,7 +25,7 @@ def compiled(scores, size, kept, **kwargs):
     if kernels.load() is None:
         pytest.skip('the compiled kernel is not built here')
     ids, confidence = kernels.classify(scores.numpy(), size, kept.numpy(), threads=2, **kwargs)
-    return torch.from_numpy(ids), confidence if confidence is None else torch.from_numpy(confidence)
+    return torch.from_numpy(ids), None if confidence is None else torch.from_numpy(confidence)
 
 
 @pytest.fixture(params=[classify, compiled], ids=['torch', 'compiled'])

@@ -95,7 +95,8 @@ def start_engine(request: EngineRequest, engine: str = 'auto') -> Engine:
     measured it guesses (docs/performance.md) and logs why: torch on a GPU, in fp16.  On a CPU onnxruntime in int8, where it is installed, the network comes with an int8
     graph and the CPU computes in it; torch in bf16 on a CPU that computes in that; else
     onnxruntime, or torch without it.  An automatic choice that fails falls back to the next
-    one with a warning; an explicit one raises.
+    one with a warning; an explicit one raises.  Where PyTorch is not installed an int8 graph is
+    what there is to take.
 
     :param request: what it is made for.  Of its weights an .onnx file is run as it is, and int8
         is the file that ``fcn-seg export --int8`` has written beside them.
@@ -162,9 +163,12 @@ def _choices(engine: str, precision: str, device: Device, weights: str | None) -
         return [_Choice('torch', precision, f'the only one with {precision}')]
     choices = []
     installed = find_spec('onnxruntime') is not None
-    if auto and installed and computes_int8() and weights and quantized_path(weights).is_file():
-        choices.append(
-            _Choice('onnxruntime', 'int8', 'the fastest on this CPU, which computes in int8'))
+    if auto and installed and weights and quantized_path(weights).is_file():
+        if find_spec('torch') is None:
+            return [_Choice('onnxruntime', 'int8', 'the only one without PyTorch')]
+        if computes_int8():
+            choices.append(_Choice(
+                'onnxruntime', 'int8', 'the fastest on this CPU, which computes in int8'))
     if bf16:
         choices.append(_Choice('torch', 'bf16', 'the fastest on this CPU, which computes in bf16'))
     elif installed:
