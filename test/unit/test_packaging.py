@@ -25,7 +25,9 @@ ROSDEP_KEYS = {
     'tf2_ros': 'tf2_ros_py', 'tqdm': 'python3-tqdm', 'yaml': 'python3-yaml'}
 # What rosdep has no key for (or none that serves): requirements/robot.txt.
 PIP_ONLY = {'safetensors', 'torch', 'torchvision'}
-OPTIONAL = {'apsw', 'onnx', 'onnxruntime', 'rosbags', 'scipy', 'tensorboard'}
+OPTIONAL = {'apsw', 'onnx', 'onnxruntime', 'rosbags', 'scipy', 'tensorboard', 'tensorrt'}
+# Comes with PyTorch where it is needed.
+WITH_TORCH = {'triton'}
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +51,7 @@ def imported_modules():
                 found.setdefault(name.split('.')[0], path.relative_to(REPOSITORY))
     return {
         name: path for name, path in found.items()
-        if name not in sys.stdlib_module_names and name != PACKAGE}
+        if name not in sys.stdlib_module_names and name != PACKAGE and name not in WITH_TORCH}
 
 
 def test_one_version(manifest):
