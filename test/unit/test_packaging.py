@@ -86,7 +86,8 @@ def test_every_message_is_generated():
 def test_pip_is_told_of_every_import(module):
     if module in ROS_WORKSPACE_ONLY:
         return
-    provided_by = {canonicalize_name(name) for name in packages_distributions()[module]}
+    provided_by = {canonicalize_name(name)
+                   for name in packages_distributions().get(module, [module])}
     markers = [requirement.marker for requirement in map(
         Requirement, distribution(PACKAGE).requires)
         if canonicalize_name(requirement.name) in provided_by]
