@@ -20,8 +20,9 @@ _WIDTH, _HEIGHT = 64, 4
 
 
 def _classify_kernel(scores: tl.tensor, kept: tl.tensor, ids: tl.tensor, confidence: tl.tensor,
-                     count: tl.tensor, cells_y: tl.tensor, cells_x: tl.tensor, height: tl.tensor, width: tl.tensor,
-                     stride_c: tl.tensor, stride_y: tl.tensor, stride_x: tl.tensor, min_confidence: tl.tensor,
+                     count: tl.tensor, cells_y: tl.tensor, cells_x: tl.tensor,
+                     height: tl.tensor, width: tl.tensor, stride_c: tl.tensor,
+                     stride_y: tl.tensor, stride_x: tl.tensor, min_confidence: tl.tensor,
                      WANT_CONFIDENCE: tl.constexpr, NEAREST: tl.constexpr,  # noqa: N803
                      BLOCK_Y: tl.constexpr, BLOCK_X: tl.constexpr) -> None:  # noqa: N803
     """
@@ -30,8 +31,8 @@ def _classify_kernel(scores: tl.tensor, kept: tl.tensor, ids: tl.tensor, confide
     The softmax's sum is kept relative to the best score so far and rescaled when a better
     one comes, so that one pass over the classes is enough.
     """
-    y = tl.program_id(1) * BLOCK_Y + tl.arange(0, BLOCK_Y)
-    x = tl.program_id(0) * BLOCK_X + tl.arange(0, BLOCK_X)
+    y = tl.program_id(1) * BLOCK_Y + tl.arange(BLOCK_Y)
+    x = tl.program_id(0) * BLOCK_X + tl.arange(BLOCK_X)
     source_y = (y.to(tl.float32) + 0.5) * (cells_y.to(tl.float32) / height.to(tl.float32))
     source_x = (x.to(tl.float32) + 0.5) * (cells_x.to(tl.float32) / width.to(tl.float32))
     if not NEAREST:
@@ -52,7 +53,7 @@ def _classify_kernel(scores: tl.tensor, kept: tl.tensor, ids: tl.tensor, confide
     best = tl.full((BLOCK_Y, BLOCK_X), float('-inf'), tl.float32)
     winner = tl.zeros((BLOCK_Y, BLOCK_X), tl.int32)
     total = tl.zeros((BLOCK_Y, BLOCK_X), tl.float32)
-    for index in range(0, count):
+    for index in range(count):
         class_id = tl.load(kept + index).to(tl.int32)
         plane = scores + class_id.to(tl.int64) * stride_c
         value = tl.load(plane + row_top + column_left, mask=inside, other=0.0).to(tl.float32)
@@ -92,8 +93,8 @@ def _preprocess_kernel(pixels: tl.tensor, batch: tl.tensor, rows: tl.tensor, col
     The filter is PyTorch's antialiased bilinear one: a triangle as wide as two output pixels
     when shrinking, two input pixels when enlarging, cut at the border and normalised.
     """
-    y = tl.program_id(1) * BLOCK_Y + tl.arange(0, BLOCK_Y)
-    x = tl.program_id(0) * BLOCK_X + tl.arange(0, BLOCK_X)
+    y = tl.program_id(1) * BLOCK_Y + tl.arange(BLOCK_Y)
+    x = tl.program_id(0) * BLOCK_X + tl.arange(BLOCK_X)
     step_y = rows.to(tl.float32) / height.to(tl.float32)
     step_x = columns.to(tl.float32) / width.to(tl.float32)
     reach_y = tl.maximum(step_y, 1.0)
@@ -110,12 +111,12 @@ def _preprocess_kernel(pixels: tl.tensor, batch: tl.tensor, rows: tl.tensor, col
     green = tl.zeros((BLOCK_Y, BLOCK_X), tl.float32)
     blue = tl.zeros((BLOCK_Y, BLOCK_X), tl.float32)
     total = tl.zeros((BLOCK_Y, BLOCK_X), tl.float32)
-    for tap_y in range(0, taps_y):
+    for tap_y in range(taps_y):
         row = first_y + tap_y
         near_y = tl.abs((row.to(tl.float32) - center_y + 0.5) / reach_y)
         weight_y = tl.where(row < last_y, tl.maximum(1.0 - near_y, 0.0), 0.0)[:, None]
         start = (row.to(tl.int64) * stride_y)[:, None]
-        for tap_x in range(0, taps_x):
+        for tap_x in range(taps_x):
             column = first_x + tap_x
             near_x = tl.abs((column.to(tl.float32) - center_x + 0.5) / reach_x)
             weight_x = tl.where(column < last_x, tl.maximum(1.0 - near_x, 0.0), 0.0)[None, :]

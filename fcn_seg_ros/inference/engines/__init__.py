@@ -92,11 +92,11 @@ def start_engine(request: EngineRequest, engine: str = 'auto') -> Engine:
     Return the engine that runs a network on a device.
 
     ``auto`` takes what ``fcn-seg tune`` has found to be the fastest here.  Where nothing was
-    measured it guesses (docs/performance.md) and logs why: torch on a GPU, in fp16.  On a CPU onnxruntime in int8, where it is installed, the network comes with an int8
-    graph and the CPU computes in it; torch in bf16 on a CPU that computes in that; else
-    onnxruntime, or torch without it.  An automatic choice that fails falls back to the next
-    one with a warning; an explicit one raises.  Where PyTorch is not installed an int8 graph is
-    what there is to take.
+    measured it guesses (docs/performance.md) and logs why: torch on a GPU, in fp16.  On a CPU
+    onnxruntime in int8, where it is installed, the network comes with an int8 graph and the
+    CPU computes in it; torch in bf16 on a CPU that computes in that; else onnxruntime, or torch
+    without it.  An automatic choice that fails falls back to the next one with a warning; an
+    explicit one raises.
 
     :param request: what it is made for.  Of its weights an .onnx file is run as it is, and int8
         is the file that ``fcn-seg export --int8`` has written beside them.

@@ -72,7 +72,7 @@ class TensorRtEngine:
         self._gpu = device = request.device.torch()
         model = request.load_model()
         key = f'{digest(model, request.size)}-{self.precision}'
-        machine = f'{_file_name(torch.cuda.get_device_name(device))}-{_file_name(tensorrt.__version__)}'
+        machine = _file_name(f'{torch.cuda.get_device_name(device)} {tensorrt.__version__}')
         folder = cache_dir() / 'tensorrt'
         plan = folder / f'{key}-{machine}.plan'
         if not plan.is_file():
@@ -138,7 +138,8 @@ def _build(model: FCNResNet18, request: EngineRequest, dtype: torch.dtype, plan:
             export(deepcopy(model).to(dtype), request.size, graph, open_batch=False)
             with open(log, 'w') as file, subprocess.Popen(
                     [sys.executable, '-m', f'{__package__}.tensorrt_build', str(graph),
-                     str(plan), str(timings), str(request.device.index)], stdout=file, stderr=file) as process:
+                     str(plan), str(timings), str(request.device.index)],
+                    stdout=file, stderr=file) as process:
                 try:
                     while process.poll() is None:
                         time.sleep(_POLL)
