@@ -11,11 +11,10 @@ import os
 
 os.environ['TRITON_INTERPRET'] = '1'
 
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402, N812
-
 from fcn_seg_ros.inference.cuda import kernels  # noqa: E402
 from fcn_seg_ros.inference.postprocess import classify  # noqa: E402
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SCALE = [1 / (255 * std) for std in STD]
