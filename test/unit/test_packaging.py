@@ -26,7 +26,9 @@ ROSDEP_KEYS = {
     'tf2_ros': 'tf2_ros_py', 'tqdm': 'python3-tqdm', 'yaml': 'python3-yaml'}
 # What rosdep has no key for (or none that serves): requirements/robot.txt.
 PIP_ONLY = {'safetensors', 'torch', 'torchvision'}
-OPTIONAL = {'apsw', 'onnx', 'onnxruntime', 'rosbags', 'scipy', 'tensorboard'}
+OPTIONAL = {'apsw', 'onnx', 'onnxruntime', 'rosbags', 'scipy', 'tensorboard', 'tensorrt'}
+# Comes with PyTorch where it is needed.
+WITH_TORCH = {'triton'}
 
 
 @pytest.fixture(scope='module')
@@ -62,7 +64,7 @@ def imported_modules():
                 found.setdefault(name.split('.')[0], path.relative_to(REPOSITORY))
     return {
         name: path for name, path in found.items()
-        if name not in sys.stdlib_module_names and name != PACKAGE}
+        if name not in sys.stdlib_module_names and name != PACKAGE and name not in WITH_TORCH}
 
 
 def test_one_version(manifest):
@@ -101,7 +103,8 @@ def test_every_message_is_generated():
 def test_pip_is_told_of_every_import(module, requirements):
     if module in ROS_WORKSPACE_ONLY:
         return
-    provided_by = {canonicalize_name(name) for name in packages_distributions()[module]}
+    provided_by = {canonicalize_name(name)
+                   for name in packages_distributions().get(module, [module])}
     markers = [requirement.marker for requirement in requirements
                if canonicalize_name(requirement.name) in provided_by]
     assert markers, f'{imported_modules()[module]} imports {module}: add it to setup.py'
