@@ -1,14 +1,21 @@
 """``fcn-seg camera``: files or a V4L2 device as a ROS camera."""
 
 import argparse
+from collections.abc import Callable, Iterator
 import itertools
 import math
-import re
+from typing import Any, TYPE_CHECKING
 
 import cv2
+import numpy as np
 
 from ..errors import FcnSegError, MediaError
 from ..images.raw import ENCODABLE
+from ..support.arrays import parse_size, Size, UInt8Array
+
+if TYPE_CHECKING:
+    from ..geometry.calibration import Calibration
+    from ..offline.sources import Video
 
 _DEFAULT_RATE = 10.0
 
@@ -21,8 +28,12 @@ examples:
 """
 
 
-def add_parser(subparsers):
-    """Add the command to the ``fcn-seg`` parser."""
+def add_parser(subparsers: Any) -> None:
+    """
+    Add the command to the ``fcn-seg`` parser.
+
+    :param subparsers: what argparse's ``add_subparsers()`` returned.
+    """
     parser = subparsers.add_parser(
         'camera', help='publish a video, images or a webcam as a ROS camera',
         description='Publish a video, an image, a folder or glob of images, or a V4L2 device '
@@ -66,10 +77,11 @@ def add_parser(subparsers):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     """
     Publish until the pictures end or the process is told to stop.
 
+    :param args: the parsed options.
     :raises FcnSegError: when the source or the calibration cannot be used, or there is
         no ROS.
     """
@@ -91,13 +103,13 @@ def run(args):
                      wait=args.wait, ros_args=args.ros_args)
 
 
-def _open(args):
+def _open(args: argparse.Namespace) -> tuple[bool, float, Iterator[UInt8Array]]:
     """Return whether the source is a device, the rate, and an iterator of its pictures."""
     from ..offline import sources
     kind = sources.kind_of(args.source)
     if kind == 'device':
         video = sources.Video(args.source)
-        width, height = args.size or (None, None)
+        height, width = args.size or (None, None)
         video.ask_for(width=width, height=height, rate=args.rate)
         return True, args.rate or video.rate, _live(video)
     rate = args.rate or _DEFAULT_RATE
@@ -107,22 +119,24 @@ def _open(args):
     return False, rate, _stretched(sources.play(args.source, loop=args.loop), args.size)
 
 
-def _live(video):
+def _live(video: 'Video') -> Iterator[UInt8Array]:
     with video:
         yield from video
     raise MediaError(f'{video.source} sends no pictures any more')
 
 
-def _stretched(pictures, size):
+def _stretched(pictures: Iterator[UInt8Array], size: Size | None) -> Iterator[UInt8Array]:
     for picture in pictures:
-        if size and picture.shape[1::-1] != size:
-            shrinks = size[0] * size[1] < picture.shape[0] * picture.shape[1]
-            picture = cv2.resize(
-                picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        yield picture
+        if size and picture.shape[:2] != size:
+            shrinks = size.height * size.width < picture.shape[0] * picture.shape[1]
+            yield np.asarray(cv2.resize(
+                picture, (size.width, size.height),
+                interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8)
+        else:
+            yield picture
 
 
-def _calibration(args):
+def _calibration(args: argparse.Namespace) -> 'Callable[[int, int], Calibration]':
     """Return a function (width, height) -> Calibration of pictures of that size."""
     from ..geometry.calibration import Calibration
     if args.calibration:
@@ -132,7 +146,7 @@ def _calibration(args):
     return Calibration
 
 
-def _rate(text):
+def _rate(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -142,8 +156,8 @@ def _rate(text):
     return value
 
 
-def _size(text):
-    match = re.fullmatch(r'(\d{1,5})x(\d{1,5})', text)
-    if not match or not all(1 <= int(side) <= 16384 for side in match.groups()):
-        raise argparse.ArgumentTypeError('must be WIDTHxHEIGHT')
-    return tuple(map(int, match.groups()))
+def _size(text: str) -> Size:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,27 +1,38 @@
 """``fcn-seg segment``: images, folders, videos and bags through a network."""
 
 import argparse
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-import re
 import sys
+from typing import Any, TYPE_CHECKING
 
 from .network_options import add_network_options, create_segmenter
 from ..errors import MediaError
+from ..support.arrays import parse_size, Size
+
+if TYPE_CHECKING:
+    from ..offline.render import Renderer
+    from ..offline.stats import StatsTable
+    from ..segmenter import Segmenter
 
 _EXAMPLES = """
 examples:
   fcn-seg segment street.jpg out.jpg                    overlay of one image
-  fcn-seg segment street.jpg out.png --visualize class-mask
-  fcn-seg segment photos/ out/ --visualize overlay,mask --stats shares.csv
+  fcn-seg segment street.jpg out.png --visualize class_mask
+  fcn-seg segment photos/ out/ --visualize overlay,color_mask --stats shares.csv
   fcn-seg segment 'photos/**/*.png' out/                a glob, subfolders are kept
   fcn-seg segment drive.mp4 out.mp4 --visualize side-by-side,legend
   fcn-seg segment recording/ out_bag/ --topic /camera/image_raw    a rosbag2 folder
 """
 
 
-def add_parser(subparsers):
-    """Add the command to the ``fcn-seg`` parser."""
+def add_parser(subparsers: Any) -> None:
+    """
+    Add the command to the ``fcn-seg`` parser.
+
+    :param subparsers: what argparse's ``add_subparsers()`` returned.
+    """
     parser = subparsers.add_parser(
         'segment', help='segment images, a video or a rosbag2 recording',
         description='Segment an image, a folder or glob of images, a video, or a rosbag2 '
@@ -34,10 +45,10 @@ def add_parser(subparsers):
     add_network_options(parser)
     group = parser.add_argument_group('result')
     group.add_argument('--visualize', type=_names, metavar='LIST',
-                       help='comma-separated pictures: overlay, mask (class colours), '
-                            'confidence, class-mask (class ids, 255 = unknown); and how to '
+                       help='comma-separated pictures: overlay, color_mask (class '
+                            'colours), confidence, class_mask (class ids, 255 = unknown); and how to '
                             'arrange them: side-by-side (with the input), legend (default: '
-                            'overlay; for a bag class-mask,mask,overlay)')
+                            'overlay; for a bag class_mask,color_mask,overlay)')
     group.add_argument('--alpha', type=_alpha, default=0.5, metavar='A',
                        help='weight of the colours in the overlay, 0 to 1 (above 1: of 255, '
                             'as in jetson-inference; default: %(default)s)')
@@ -58,10 +69,11 @@ def add_parser(subparsers):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     """
     Run the command.
 
+    :param args: the parsed options.
     :returns: exit status: 1 when some images could not be read.
     :raises FcnSegError: when nothing could be done.
     """
@@ -73,17 +85,18 @@ def run(args):
     if args.topic and kind != 'bag':
         raise MediaError(f'--topic is for bags, {args.input} is none')
     names = args.visualize or (
-        ('class-mask', 'mask', 'overlay') if kind == 'bag' else ('overlay',))
+        ('class_mask', 'color_mask', 'overlay') if kind == 'bag' else ('overlay',))
     renderer = Renderer.from_names(names, alpha=args.alpha, unknown=args.min_confidence > 0)
     job = {'bag': _run_bag, 'video': _run_video}.get(kind, _run_images)
     return job(args, renderer)
 
 
-def _run_images(args, renderer):
+def _run_images(args: argparse.Namespace, renderer: 'Renderer') -> int:
     from ..offline import jobs, sources
+    from ..offline.kinds import local_source
     if sources.kind_of(args.input) == 'image':
-        paths = [Path(args.input)]
-        plans = [jobs.plan_image(args.input, args.output, renderer.outputs)]
+        paths = [Path(local_source(args.input))]
+        plans = [jobs.plan_image(paths[0], args.output, renderer.outputs)]
     else:
         root, paths = sources.list_images(args.input)
         plans = jobs.plan_images(root, paths, args.output, renderer.outputs)
@@ -100,18 +113,20 @@ def _run_images(args, renderer):
     return 1 if failures else 0
 
 
-def _run_video(args, renderer):
+def _run_video(args: argparse.Namespace, renderer: 'Renderer') -> int:
     from ..offline import jobs, sources
     plan = jobs.plan_video(args.input, args.output, renderer.outputs)
     with sources.Video(args.input) as video:
+        jobs.check_sinks(plan, video.rate)
         segmenter, stats = _load(args)
         jobs.segment_video(
             segmenter, video, plan, renderer, stats, mask_size=_mask_size(args),
             progress=partial(_progress, unit='frame', total=video.length), report=_warn)
     _finish(args, stats, 'frame', ', '.join(str(path) for path in plan.values()))
+    return 0
 
 
-def _run_bag(args, renderer):
+def _run_bag(args: argparse.Namespace, renderer: 'Renderer') -> int:
     from ..offline import bags
     bags.check(args.output, renderer)
     segmenter, stats = _load(args)
@@ -120,9 +135,10 @@ def _run_bag(args, renderer):
             progress=lambda messages, total: _progress(messages, unit='image', total=total),
             report=_warn)
     _finish(args, stats, 'image', args.output)
+    return 0
 
 
-def _load(args):
+def _load(args: argparse.Namespace) -> 'tuple[Segmenter, StatsTable]':
     """Return the segmenter and an empty table for its classes."""
     from ..offline.stats import StatsTable
     ignored = ('void',) if args.ignore_class is None else tuple(args.ignore_class)
@@ -131,7 +147,7 @@ def _load(args):
     return segmenter, StatsTable(segmenter.classes.labels, segmenter.network.name)
 
 
-def _finish(args, stats, unit, where):
+def _finish(args: argparse.Namespace, stats: 'StatsTable', unit: str, where: str) -> None:
     """Write the table and say what was done."""
     if args.stats:
         stats.write(args.stats)
@@ -140,51 +156,50 @@ def _finish(args, stats, unit, where):
     print(f'{stats.summary()}\n{count} {unit}{"s" if count != 1 else ""} -> {where}')
 
 
-def _progress(items, *, unit, total):
+def _progress(items: Iterable[Any], *, unit: str, total: int | None) -> Iterable[Any]:
     from tqdm import tqdm
     # disable=None: no bar when stderr is not a terminal, or for a single picture.
     return tqdm(items, unit=unit, total=total, disable=True if total == 1 else None,
                 dynamic_ncols=True)
 
 
-def _warn(line):
+def _warn(line: str) -> None:
     from tqdm import tqdm
     tqdm.write(f'fcn-seg: {line}', file=sys.stderr)
 
 
-def _mask_size(args):
+def _mask_size(args: argparse.Namespace) -> Size | str | None:
     return None if args.output_size == 'input' else args.output_size
 
 
-def _names(text):
+def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(',') if name.strip())
 
 
-def _alpha(text):
+def _alpha(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 255:
         raise argparse.ArgumentTypeError('must be 0 to 1 (or up to 255)')
     return value / 255 if value > 1 else value
 
 
-def _share(text):
+def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError('must be 0 to 1')
     return value
 
 
-def _size(text):
+def _size(text: str) -> Size | str:
     if text in ('input', 'network'):
         return text
-    match = re.fullmatch(r'(\d{1,5})x(\d{1,5})', text)
-    if not match or not all(1 <= int(side) <= 16384 for side in match.groups()):
-        raise argparse.ArgumentTypeError('must be input, network or WIDTHxHEIGHT')
-    width, height = map(int, match.groups())
-    return height, width
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'must be input, network or a size: {error}') from None
 
 
-def _stats_file(text):
+def _stats_file(text: str) -> str:
     from ..offline.stats import SUFFIXES
     if Path(text).suffix.lower() not in SUFFIXES:
         raise argparse.ArgumentTypeError(f'must end in {" or ".join(SUFFIXES)}')

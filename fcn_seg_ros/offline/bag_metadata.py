@@ -1,5 +1,6 @@
 """What a rosbag2 recording says of itself in its metadata.yaml; needs no bag library."""
 
+import os
 from pathlib import Path
 
 from ..errors import FcnSegError, MediaError
@@ -8,13 +9,21 @@ from ..support.safe_yaml import load_yaml
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 
 _COMPRESSED_SUFFIX = '/compressed'
-# Of depth cameras and of image transports: images, but none that a network could read.
+# Of depth cameras and of this node: images, but none that a network could read.
 _NO_PICTURES = ('depth', 'disparity', 'mask', 'confidence')
+# Folders of topics in which drivers publish depth as image_raw; a whole name, since a camera may
+# be called "..._depth" and publish colours.
+_NO_PICTURE_SPACES = (*_NO_PICTURES, 'depth_registered', 'aligned_depth_to_color', 'depth_to_rgb')
+_PLAIN_WORDS = ('image', 'raw', 'rect', 'color')
 
 
-def image_topics(folder):
+def image_topics(folder: str | os.PathLike[str]) -> dict[str, str]:
     """
     List the topics of a bag that may hold camera images.
+
+    Types come first, then the last word of a name: of ``/r200_depth/image_raw`` that is no
+    word about what it holds, of ``/cam/depth/image_raw`` it is 'depth'.  Topics without
+    messages count only where all are empty.
 
     :param folder: of the bag.
     :returns: {base topic: 'raw' or 'compressed'}, sorted by topic; raw where both were
@@ -24,28 +33,45 @@ def image_topics(folder):
     """
     path = Path(folder) / 'metadata.yaml'
     try:
-        topics = [(entry['topic_metadata']['name'], entry['topic_metadata']['type'])
+        topics = [(entry['topic_metadata']['name'], entry['topic_metadata']['type'],
+                   entry.get('message_count', 1))
                   for entry in load_yaml(path)['rosbag2_bagfile_information'][
                       'topics_with_message_count']]
+        if not all(isinstance(value, str) for name, kind, _ in topics for value in (name, kind)):
+            raise TypeError
     except FcnSegError as error:
         raise MediaError(str(error)) from None
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise MediaError(f'{path} is not the metadata of a rosbag2 recording') from None
-    transports = {}
-    for name, kind in topics:
-        if any(word in name.lower() for word in _NO_PICTURES):
+    images = [(name, count) for name, kind, count in topics
+              if (kind == IMAGE or (kind == COMPRESSED and name.endswith(_COMPRESSED_SUFFIX)))
+              and not _is_no_picture(name)]
+    compressed = {name for name, kind, _ in topics if kind == COMPRESSED}
+    some = any(count for _, count in images)
+    transports: dict[str, str] = {}
+    for name, count in images:
+        if some and not count:
             continue
-        if kind == IMAGE:
-            transports[name] = 'raw'
-        elif kind == COMPRESSED and name.endswith(_COMPRESSED_SUFFIX):
+        if name in compressed:
             transports.setdefault(name.removesuffix(_COMPRESSED_SUFFIX), 'compressed')
+        else:
+            transports[name] = 'raw'
     return dict(sorted(transports.items()))
 
 
-def only_image_topic(folder):
+def _is_no_picture(topic: str) -> bool:
+    *spaces, last = topic.lower().removesuffix(_COMPRESSED_SUFFIX).strip('/').split('/')
+    words = [word for word in last.split('_') if word not in _PLAIN_WORDS]
+    if words:
+        return words[-1] in _NO_PICTURES or words[0] in _NO_PICTURES
+    return bool(spaces) and spaces[-1] in _NO_PICTURE_SPACES
+
+
+def only_image_topic(folder: str | os.PathLike[str]) -> tuple[str, str]:
     """
     Return the image topic of a bag and its transport.
 
+    :param folder: of the bag.
     :raises MediaError: when the bag has none or several, with their names.
     """
     topics = image_topics(folder)

@@ -1,29 +1,35 @@
 """rosbag2 recordings (mcap and sqlite3): camera images in, masks and shares out."""
 
-from contextlib import contextmanager, ExitStack
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
+import os
 from pathlib import Path
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from .render import ARRANGEMENTS, LOSSLESS
+from .bag_metadata import COMPRESSED as COMPRESSED, IMAGE as IMAGE
+from .bag_reading import choose_connections, one_line, open_bag, read_messages
+from .jobs import MaskSize
+from .kinds import local_source
+from .render import ARRANGEMENTS, picture_of, Renderer, wants_lossless
+from .stats import StatsTable
 from ..errors import ImageError, MediaError
 from ..images.compressed import decode, encode_jpeg, encode_png
 from ..images.raw import to_rgb
+from ..segmentation import Segmentation
+from ..support.arrays import UInt8Array
 from ..support.atomic_files import new_folder
 from ..support.paths import PACKAGE, share_dir
 
-IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+if TYPE_CHECKING:
+    from ..segmenter import Segmenter
+
 FRACTIONS = f'{PACKAGE}/msg/ClassFractions'
 NAMESPACE = '/segmentation'
 """Where the new topics lie, as those of the node under its default name."""
 
-TOPICS = {'class-mask': 'class_mask', 'mask': 'color_mask', 'overlay': 'overlay',
-          'confidence': 'confidence'}
-"""Picture to topic, as the node names them."""
-
 _MESSAGES = ('ClassFraction', 'RegionFractions', 'ClassFractions')
-_BAG_VERSION = 8  # the newest that Humble reads
 
 
 class BagSegmenter:
@@ -38,11 +44,15 @@ class BagSegmenter:
     :param mask_size: (height, width) or None, see ``Segmenter.segment``.
     """
 
-    def __init__(self, segmenter, renderer, *, mask_size=None):
+    def __init__(self, segmenter: 'Segmenter', renderer: Renderer, *,
+                 mask_size: MaskSize = None) -> None:
         self._segmenter, self._renderer, self._mask_size = segmenter, renderer, mask_size
         self._types = _typestore()
 
-    def run(self, source, target, stats, *, topics=(), progress=iter, report=print):
+    def run(self, source: str | os.PathLike[str], target: str | os.PathLike[str],
+            stats: StatsTable, *, topics: Iterable[str] = (),
+            progress: Callable[[Iterable[Any], int], Iterable[Any]],
+            report: Callable[[str], object] = print) -> int:
         """
         Read a bag and write the new one.
 
@@ -58,46 +68,51 @@ class BagSegmenter:
         :raises MediaError: when the bag cannot be read, has no such topic, or none of its
             images can be used.
         """
-        skipped, done = {}, 0
-        with _open_reader(source) as reader, new_folder(target) as folder:
-            connections = _choose(reader.connections, topics, source)
+        source = Path(local_source(source))
+        skipped: dict[str, tuple[str, int]] = {}
+        done = 0
+        with open_bag(source) as reader, new_folder(target) as folder:
+            chosen = choose_connections(reader.connections, tuple(topics), source)
+            connections = [connection for group in chosen.values() for connection in group]
             total = sum(connection.msgcount for connection in connections)
             with _open_writer(folder, source) as writer:
-                outputs = self._add_topics(writer, connections)
-                messages = _read_messages(reader, connections, source)
+                outputs = self._add_topics(writer, chosen)
+                messages = read_messages(reader, connections, source)
                 for connection, time, data in progress(messages, total):
                     try:
-                        self._segment(writer, outputs[connection.topic], connection, time, data,
-                                      stats)
+                        self._segment(writer, outputs[connection.topic, connection.msgtype],
+                                      connection, time, data, stats)
                         done += 1
                     except ImageError as error:
-                        first, count = skipped.get(connection.topic, (error, 0))
+                        first, count = skipped.get(connection.topic, (str(error), 0))
                         skipped[connection.topic] = first, count + 1
             if not done:
-                reason = ''.join(f': {error}' for error, _ in skipped.values())
+                reason = ''.join(f': {problem}' for problem, _ in skipped.values())
                 raise MediaError(f'{source} holds no image that can be used{reason}')
-        for topic, (error, count) in sorted(skipped.items()):
-            report(f'{topic}: left out {count} image{"s" if count > 1 else ""}: {error}')
+        for topic, (problem, count) in sorted(skipped.items()):
+            report(f'{topic}: left out {count} image{"s" if count > 1 else ""}: {problem}')
         return done
 
-    def _add_topics(self, writer, connections):
-        """Return {input topic: {output: connection of the new bag}}."""
+    def _add_topics(self, writer: Any, chosen: dict[str, list[Any]]
+                    ) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return {(input topic, type): {output: connection of the new bag}}."""
         outputs = {}
-        for connection in connections:
+        for topic, msgtype in dict.fromkeys(
+                (c.topic, c.msgtype) for group in chosen.values() for c in group):
             base = NAMESPACE
-            if len(connections) > 1:
-                base += connection.topic.removesuffix('/compressed')
-            compressed = connection.msgtype == COMPRESSED
-            names = {name: f'{base}/{TOPICS[name]}' + ('/compressed' if compressed else '')
-                     for name in self._renderer.pictures}
-            outputs[connection.topic] = {
-                name: writer.add_connection(topic, connection.msgtype, typestore=self._types)
-                for name, topic in names.items()}
-            outputs[connection.topic]['fractions'] = writer.add_connection(
+            if len(chosen) > 1:
+                base += topic.removesuffix('/compressed')
+            end = '/compressed' if msgtype == COMPRESSED else ''
+            made = {name: writer.add_connection(f'{base}/{picture_of(name)}{end}', msgtype,
+                                                typestore=self._types)
+                    for name in self._renderer.pictures}
+            made['fractions'] = writer.add_connection(
                 f'{base}/class_fractions', FRACTIONS, typestore=self._types)
+            outputs[topic, msgtype] = made
         return outputs
 
-    def _segment(self, writer, outputs, connection, time, data, stats):
+    def _segment(self, writer: Any, outputs: dict[str, Any], connection: Any, time: int,
+                 data: bytes, stats: StatsTable) -> None:
         """Segment one message and write what comes of it."""
         message = self._deserialize(data, connection.msgtype)
         compressed = connection.msgtype == COMPRESSED
@@ -118,13 +133,13 @@ class BagSegmenter:
         stamp = message.header.stamp
         stats.add(f'{connection.topic} {stamp.sec}.{stamp.nanosec:09d}', result)
 
-    def _deserialize(self, data, msgtype):
+    def _deserialize(self, data: bytes, msgtype: str) -> Any:
         try:
             return self._types.deserialize_cdr(data, msgtype)
         except Exception as error:
-            raise ImageError('truncated', f'damaged message: {_one_line(error)}') from None
+            raise ImageError('truncated', f'damaged message: {one_line(error)}') from None
 
-    def _raw_message(self, header, _, picture):
+    def _raw_message(self, header: Any, _: str, picture: UInt8Array) -> Any:
         height, width = picture.shape[:2]
         channels = picture.size // (height * width)
         return self._types.types[IMAGE](
@@ -132,8 +147,8 @@ class BagSegmenter:
             encoding='mono8' if channels == 1 else 'rgb8', is_bigendian=0,
             step=width * channels, data=np.ascontiguousarray(picture).reshape(-1))
 
-    def _compressed_message(self, header, name, picture):
-        lossless = name in LOSSLESS or name == 'mask'
+    def _compressed_message(self, header: Any, name: str, picture: UInt8Array) -> Any:
+        lossless = wants_lossless(name)
         encoded = encode_png(picture) if lossless else encode_jpeg(picture)
         # As image_transport writes it: raw encoding; codec, and the encoder's channel order.
         raw, order = ('mono8', 'mono8') if picture.ndim == 2 else ('rgb8', 'bgr8')
@@ -142,7 +157,7 @@ class BagSegmenter:
             header=header, format=f'{raw}; {codec} compressed {order}',
             data=np.frombuffer(encoded, np.uint8))
 
-    def _fractions_message(self, header, result):
+    def _fractions_message(self, header: Any, result: Segmentation) -> Any:
         make_class = self._types.types[f'{PACKAGE}/msg/ClassFraction']
         return self._types.types[FRACTIONS](
             header=header, network=self._segmenter.network.name,
@@ -152,10 +167,12 @@ class BagSegmenter:
             regions=[])
 
 
-def check(target, renderer):
+def check(target: str | os.PathLike[str], renderer: Renderer) -> None:
     """
     Check, before a network is loaded for it, that a bag can be segmented.
 
+    :param target: folder of the new bag.
+    :param renderer: what is to be drawn.
     :raises MediaError: when the package ``rosbags`` is missing, ``target`` exists, or
         the renderer asks for a picture that no topic is for.
     """
@@ -168,7 +185,7 @@ def check(target, renderer):
                          'the topics of a bag hold plain images')
 
 
-def _typestore():
+def _typestore() -> Any:
     """Return ROS's message types and this package's own, from its msg/ files."""
     from rosbags.typesys import get_types_from_msg, get_typestore, Stores
     store = get_typestore(Stores.LATEST)
@@ -180,58 +197,11 @@ def _typestore():
     return store
 
 
-def _choose(connections, topics, source):
-    """Return the connections of the image topics to take, one a topic."""
-    images = {c.topic: c for c in connections if c.msgtype in (IMAGE, COMPRESSED)}
-    listing = ', '.join(images) or 'none'
-    for topic in topics:
-        if topic not in images:
-            raise MediaError(f"{source} has no image topic '{topic}', its image topics: {listing}")
-    if not images:
-        raise MediaError(f'{source} has no topic of {IMAGE} or {COMPRESSED}')
-    if topics:
-        return [images[topic] for topic in dict.fromkeys(topics)]
-    return [c for topic, c in images.items()
-            if not (c.msgtype == COMPRESSED and topic.removesuffix('/compressed') in images
-                    and topic.endswith('/compressed'))
-            and not topic.endswith('/compressedDepth')]
-
-
-def _open_writer(folder, source):
+def _open_writer(folder: Path, source: Path) -> Any:
     """Return a writer that stores as ``source`` does: mcap or sqlite3."""
     from rosbags.rosbag2 import StoragePlugin, Writer
-    source = Path(source)
     names = [entry.name for entry in source.iterdir()] if source.is_dir() else [source.name]
     is_mcap = any('.mcap' in name for name in names)
-    return Writer(folder, version=_BAG_VERSION,
+    return Writer(folder, version=8,  # the newest that Humble reads
+                 
                   storage_plugin=StoragePlugin.MCAP if is_mcap else StoragePlugin.SQLITE3)
-
-
-# On damaged files the reader of rosbags raises whatever its parsers come to: its own
-# ReaderError, but also UnicodeDecodeError, struct.error, apsw.Error and others.
-
-@contextmanager
-def _open_reader(source):
-    from rosbags.rosbag2 import Reader
-    with ExitStack() as stack:
-        try:
-            reader = stack.enter_context(Reader(Path(source)))
-        except Exception as error:
-            raise MediaError(f'cannot read the bag {source}: {_one_line(error)}') from None
-        yield reader
-
-
-def _read_messages(reader, connections, source):
-    messages = reader.messages(connections)
-    while True:
-        try:
-            message = next(messages)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise MediaError(f'the bag {source} is damaged: {_one_line(error)}') from None
-        yield message
-
-
-def _one_line(error):
-    return ' '.join(str(error).split()) or type(error).__name__

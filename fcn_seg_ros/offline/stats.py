@@ -1,11 +1,15 @@
 """A table of class shares, one row per picture, as CSV or JSON."""
 
+from collections.abc import Iterable
 import csv
 import io
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 from ..errors import MediaError
+from ..segmentation import Segmentation
 from ..support.atomic_files import replacing
 
 SUFFIXES = ('.csv', '.json')
@@ -19,44 +23,52 @@ class StatsTable:
     :param network: the network's name.
     """
 
-    def __init__(self, labels, network):
+    def __init__(self, labels: Iterable[str], network: str) -> None:
         self.labels = tuple(labels)
         self.network = network
-        self.rows = []
+        self.rows: list[tuple[str | int, int, list[float]]] = []
         self._pixels = 0
         self._weighted = [0.0] * (len(self.labels) + 1)
 
-    def add(self, name, result):
+    def add(self, name: str | int, result: Segmentation) -> None:
         """
         Add one picture.
 
         :param name: what the row is called: a file's name, a frame's number, a stamp.
-        :param result: its :class:`~fcn_seg_ros.segmenter.Segmentation`.
+            Bytes of a file's name that are no UTF-8 are written as escapes of Python.
+        :param result: what the network made of the picture.
         """
         fractions = result.fractions
         shares = [fractions[label] for label in self.labels] + [float(result.unknown)]
         pixels = int(result.class_mask.size)
+        if isinstance(name, str):
+            name = os.fsencode(name).decode('utf-8', 'backslashreplace')
         self.rows.append((name, pixels, shares))
         self._pixels += pixels
         self._weighted = [a + pixels * b for a, b in zip(self._weighted, shares)]
 
     @property
-    def total(self):
+    def total(self) -> tuple[dict[str, float], float]:
         """Return the shares of all pixels of all pictures, by label and of unknown ones."""
         *shares, unknown = (value / max(1, self._pixels) for value in self._weighted)
         return dict(zip(self.labels, shares)), unknown
 
-    def summary(self, count=5):
-        """Return one line with the largest shares."""
+    def summary(self, count: int = 5) -> str:
+        """
+        Return one line with the largest shares.
+
+        :param count: how many of them at most.
+        """
         fractions, unknown = self.total
         largest = sorted(fractions.items(), key=lambda item: -item[1])[:count]
         return ', '.join(f'{name} {share:.1%}' for name, share in (*largest, ('unknown', unknown))
                          if share >= 0.0005)
 
-    def write(self, path):
+    def write(self, path: str | os.PathLike[str]) -> None:
         """
         Write the table; the suffix, one of :data:`SUFFIXES`, says the format.
 
+        :param path: of the file; one that exists is replaced.
         :raises MediaError: when it cannot be written.
         """
         text = self._json() if Path(path).suffix.lower() == '.json' else self._csv()
@@ -66,7 +78,7 @@ class StatsTable:
         except OSError as error:
             raise MediaError(f'cannot write {path}: {error.strerror}') from None
 
-    def _csv(self):
+    def _csv(self) -> str:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator='\n')
         writer.writerow(('name', 'pixels', *self.labels, 'unknown'))
@@ -74,8 +86,8 @@ class StatsTable:
             writer.writerow((name, pixels, *(f'{share:.6f}' for share in shares)))
         return out.getvalue()
 
-    def _json(self):
-        def row(shares):
+    def _json(self) -> str:
+        def row(shares: Iterable[float]) -> dict[str, Any]:
             *fractions, unknown = (round(share, 6) for share in shares)
             return {'fractions': dict(zip(self.labels, fractions)), 'unknown': unknown}
 

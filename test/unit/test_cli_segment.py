@@ -2,6 +2,8 @@
 
 import csv
 import json
+import resource
+import signal
 
 import cv2
 from fake_segmenter import CLASSES, FakeSegmenter
@@ -357,10 +359,22 @@ def test_interrupted_video_leaves_nothing(tmp_path):
     assert files(tmp_path) == ['in.avi']
 
 
-def test_full_disk_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr(sinks._VideoWriter, 'write', lambda self, image: None)
-    with pytest.raises(MediaError, match='disk full'):
-        write_video(tmp_path / 'out.mp4', [picture()])
+@pytest.fixture
+def small_disk():
+    """Let no file of this process grow beyond 20 kB, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize('suffix', ['.avi', '.mp4'])
+def test_full_disk_is_noticed(tmp_path, small_disk, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 240, 320, 3), dtype=np.uint8)
+    with pytest.raises(MediaError, match='cannot write the video'):
+        write_video(tmp_path / f'out{suffix}', noise)
     assert files(tmp_path) == []
 
 

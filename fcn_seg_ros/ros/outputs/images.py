@@ -8,7 +8,7 @@ from .fractions import fractions_message
 from ..events import when_matched
 from ..messages import compressed_message, image_message, scaled_camera_info
 from ..qos import newest
-from ...images.compressed import encode_jpeg, encode_png
+from ...images.compressed import encode_jpeg, encode_png, LOSSLESS_PICTURES
 from ...msg import ClassFractions
 
 
@@ -67,8 +67,6 @@ class PictureOutputs(OutputGroup):
 
     ENCODINGS = {'class_mask': 'mono8', 'color_mask': 'rgb8', 'overlay': 'rgb8',
                  'confidence': 'mono8'}
-    LOSSLESS = ('class_mask', 'confidence')
-    """Images whose values are data: JPEG would change them."""
 
     def __init__(self, node, prefix, on_change):
         types = dict.fromkeys(self.ENCODINGS, Image)
@@ -92,9 +90,10 @@ class PictureOutputs(OutputGroup):
                     self._compressed(name, pixels, encoding, frame.header))
 
     def _compressed(self, name, pixels, encoding, header):
-        if name in self.LOSSLESS:
+        if name in LOSSLESS_PICTURES:
+            order = 'mono8' if encoding == 'mono8' else 'bgr8'
             return compressed_message(
-                encode_png(pixels), f'{encoding}; png compressed {encoding}', header)
+                encode_png(pixels), f'{encoding}; png compressed {order}', header)
         # 'bgr8' is what image_transport calls a JPEG with its colours as they should be.
         return compressed_message(
             encode_jpeg(pixels), f'{encoding}; jpeg compressed bgr8', header)

@@ -1,0 +1,211 @@
+"""rosbag2 recordings as they are found: whole, without metadata.yaml, merged, cut off."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, ExitStack
+import io
+from pathlib import Path
+import struct
+from typing import Any
+
+from .bag_metadata import COMPRESSED, IMAGE
+from .kinds import is_bag_name
+from ..errors import MediaError
+
+_MCAP_BEGINNING = b'\x89MCAP0\r\n'
+_PROFILE_ROOM = 4  # bytes of 'ros2'
+_MAX_HEADER = 1 << 16
+
+
+@contextmanager
+def open_bag(source: str | Path) -> Iterator[Any]:
+    """
+    Open a recording; where its folder has no metadata.yaml, the one file in it.
+
+    :param source: folder of the bag, or one .mcap or .db3 file.
+    :returns: a rosbags Reader.
+    :raises MediaError: when it cannot be read, with the tool that helps.
+    """
+    from rosbags.rosbag2 import Reader
+    path = _storage_of(Path(source))
+    # On damaged files the reader of rosbags raises whatever its parsers come to: its own
+    # ReaderError, but also UnicodeDecodeError, struct.error, apsw.Error and others.
+    with ExitStack() as stack:
+        try:
+            reader = stack.enter_context(Reader(path))
+        except MediaError:
+            raise
+        except Exception as error:
+            raise MediaError(f'cannot read the bag {source}: {one_line(error)}'
+                             f'{_help(path, error)}') from None
+        yield reader
+
+
+def read_messages(reader: Any, connections: Iterable[Any], source: str | Path) -> Iterator[Any]:
+    """
+    Yield (connection, time in nanoseconds, bytes) of some connections in the order of time.
+
+    :param reader: of :func:`open_bag`.
+    :param connections: some of the reader's.
+    :param source: of the bag, for messages.
+    :raises MediaError: where the bag is damaged.
+    """
+    messages = reader.messages(connections)
+    while True:
+        try:
+            message = next(messages)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise MediaError(f'the bag {source} is damaged: {one_line(error)}') from None
+        yield message
+
+
+def choose_connections(connections: Iterable[Any], topics: Iterable[str], source: str | Path
+                       ) -> dict[str, list[Any]]:
+    """
+    Choose the image topics to read.
+
+    A topic may have several connections, in merged recordings for instance.  Of a camera that
+    was recorded raw and compressed the raw images are taken, if there are any.
+
+    :param connections: of the reader.
+    :param topics: names to take; none: all.
+    :param source: of the bag, for messages.
+    :returns: {topic: its connections}.
+    :raises MediaError: when there is no such topic.
+    """
+    images: dict[str, list[Any]] = {}
+    others = set()
+    for connection in connections:
+        encoding = getattr(connection.ext, 'serialization_format', 'cdr')
+        if connection.msgtype in (IMAGE, COMPRESSED) and encoding == 'cdr':
+            images.setdefault(connection.topic, []).append(connection)
+        elif encoding != 'cdr':
+            others.add(encoding)
+    listing = ', '.join(images) or 'none'
+    for topic in topics:
+        if topic not in images:
+            raise MediaError(f"{source} has no image topic '{topic}', its image topics: {listing}")
+    if not images:
+        note = '' if not others else (
+            f'; its messages are serialised as {", ".join(sorted(others))}, not as ROS 2 does'
+            + (': rosbags-convert makes a ROS 2 bag of it' if 'ros1' in others else ''))
+        raise MediaError(f'{source} has no topic of {IMAGE} or {COMPRESSED}{note}')
+    if topics:
+        return {topic: images[topic] for topic in topics}
+    count = {topic: sum(connection.msgcount for connection in group)
+             for topic, group in images.items()}
+    return {topic: group for topic, group in images.items()
+            if not topic.endswith('/compressedDepth')
+            and not (topic.endswith('/compressed') and count.get(topic[:-len('/compressed')]))
+            and (count[topic] or not any(count.values()))}
+
+
+def one_line(error: BaseException) -> str:
+    """
+    Return an error's text in one line.
+
+    :param error: of a library.
+    """
+    return ' '.join(str(error).split()) or type(error).__name__
+
+
+def _storage_of(path: Path) -> Path:
+    """Return what to open: the bag's folder, or a file."""
+    if path.is_dir() and not (path / 'metadata.yaml').is_file():
+        files = sorted(entry for entry in path.iterdir()
+                       if is_bag_name(entry.name) and not entry.name.startswith('.'))
+        if len(files) != 1:
+            raise MediaError(f'{path} has no metadata.yaml and {len(files)} recordings: '
+                             f'"ros2 bag reindex {path}" writes it')
+        path = files[0]
+    if path.is_dir():
+        return path
+    with open(path, 'rb') as file:
+        beginning = file.read(_MAX_HEADER)
+    if beginning.startswith(b'#ROSBAG V'):
+        raise MediaError(f'{path} is a recording of ROS 1: '
+                         f'"rosbags-convert --src {path} --dst NEW" makes a ROS 2 bag of it')
+    if path.name.lower().endswith('.zstd'):
+        raise MediaError(f'{path} is zipped and its metadata.yaml, which says how, is missing: '
+                         f'"zstd -d {path}" unzips it')
+    if not beginning.startswith(_MCAP_BEGINNING):
+        return path
+    return _with_profile(path, beginning)
+
+
+def _with_profile(path: Path, beginning: bytes) -> Path:
+    """Return the path; for a file without a profile one that reads as if it were ROS 2's."""
+    try:
+        size, length = struct.unpack_from('<QI', beginning, 9)
+        profile = beginning[21:21 + length].decode('utf-8', 'replace')
+        library = struct.unpack_from('<I', beginning, 21 + length)[0]
+    except struct.error:
+        raise MediaError(f'{path} is cut off within its first record') from None
+    if profile == 'ros1':
+        raise MediaError(f'{path} is a recording of ROS 1: '
+                         f'"rosbags-convert --src {path} --dst NEW" makes a ROS 2 bag of it')
+    if profile not in ('', 'ros2'):
+        raise MediaError(f"{path} is a recording of '{profile[:40]}', not of ROS 2")
+    if profile == 'ros2' or library < _PROFILE_ROOM or size > _MAX_HEADER - 17:
+        return path
+    # What "mcap merge" and "mcap recover" leave out: whether the messages are ROS 2's is
+    # seen from their encodings.  All offsets stay, as the library's name is cut by as much.
+    text = beginning[25:25 + library - _PROFILE_ROOM]
+    header = beginning[:17] + struct.pack('<I', 4) + b'ros2' \
+        + struct.pack('<I', len(text)) + text
+    return _Overlaid(path).beginning_with(header)
+
+
+class _Overlaid(type(Path())):  # type: ignore[misc] # the class of paths of this system
+    """A path whose file is read as if it began with other bytes."""
+
+    _header = b''
+
+    def beginning_with(self, header: bytes) -> '_Overlaid':
+        self._header = header
+        return self
+
+    def open(self, *_: Any, **__: Any) -> Any:
+        return io.BufferedReader(_OverlaidFile(str(self), self._header))
+
+
+class _OverlaidFile(io.FileIO):
+    def __init__(self, path: str, header: bytes) -> None:
+        super().__init__(path, 'rb')
+        self._header = header
+
+    def readinto(self, buffer: Any) -> int:
+        start = self.tell()
+        count = super().readinto(buffer) or 0
+        covered = min(len(self._header) - start, count)
+        if covered > 0:
+            memoryview(buffer)[:covered] = self._header[start:start + covered]
+        return count
+
+    def readall(self) -> bytes:
+        data = bytearray(max(0, Path(str(self.name)).stat().st_size - self.tell()))
+        return bytes(data[:self.readinto(data)])
+
+
+def _help(path: Path, error: Exception) -> str:
+    """Return what may be done about an error of rosbags, or ''."""
+    text = str(error)
+    if 'Unexpected end' in text or 'end magic' in text or (
+            path.suffix == '.mcap' and not _ends_well(path)):
+        return f': it is cut off, "mcap recover {path} -o NEW.mcap" saves what is whole'
+    if path.is_dir() and ('missing' in text or 'metadata' in text or 'YAML' in text):
+        return f': "ros2 bag reindex {path}" writes its metadata.yaml anew'
+    if path.is_dir() and any(entry.suffix == '.mcap' and not _ends_well(entry)
+                             for entry in path.iterdir()):
+        return ': it is cut off, "mcap recover FILE -o NEW.mcap" saves what is whole'
+    return ''
+
+
+def _ends_well(path: Path) -> bool:
+    try:
+        with open(path, 'rb') as file:
+            file.seek(-len(_MCAP_BEGINNING), io.SEEK_END)
+            return file.read() == _MCAP_BEGINNING
+    except OSError:
+        return True
