@@ -1,10 +1,13 @@
 """Class fractions of named rectangles of a mask."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import math
 
 import cv2
 import numpy as np
+
+from .support.arrays import Float32Array, Int64Array, UInt8Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +20,12 @@ class Fractions:
     :param pixels: how many pixels were counted.
     """
 
-    classes: np.ndarray
+    classes: Float32Array
     unknown: float
     pixels: int
 
 
-def pixel_roi(box, height, width):
+def pixel_roi(box: Sequence[float], height: int, width: int) -> tuple[int, int, int, int]:
     """
     Return (x_offset, y_offset, width, height) of a rectangle in the pixels of a mask.
 
@@ -30,6 +33,8 @@ def pixel_roi(box, height, width):
     and leave none out.  A region has at least one pixel.
 
     :param box: (x0, y0, x1, y1) in shares of the image, 0 to 1 from the left and the top.
+    :param height: rows of the mask, pixels.
+    :param width: columns of the mask, pixels.
     :raises ValueError: when it is not such a box.
     """
     x0, y0, x1, y1 = box
@@ -41,17 +46,18 @@ def pixel_roi(box, height, width):
     return x, y, roi_width, roi_height
 
 
-def count_ids(class_mask):
+def count_ids(class_mask: UInt8Array) -> Int64Array:
     """
     Return how many pixels each class id has, int64 array of 256.
 
     :param class_mask: uint8 array H x W, or a view into one.
     """
     counts = cv2.calcHist([class_mask], [0], None, [256], [0, 256])
-    return counts.ravel().astype(np.int64)  # float32 counts are exact below 2^24 pixels
+    # float32 counts are exact below 2^24 pixels
+    return np.asarray(counts).ravel().astype(np.int64)
 
 
-def class_fractions(counts, num_classes):
+def class_fractions(counts: Int64Array, num_classes: int) -> Fractions:
     """
     Return the shares of the classes.
 
@@ -65,11 +71,15 @@ def class_fractions(counts, num_classes):
                      float(shares[num_classes:].sum()), pixels)
 
 
-def region_fractions(class_mask, boxes, num_classes):
+def region_fractions(
+        class_mask: UInt8Array, boxes: Mapping[str, Sequence[float]], num_classes: int
+) -> dict[str, tuple[tuple[int, int, int, int], Fractions]]:
     """
     Count the classes of some regions.
 
+    :param class_mask: uint8 array H x W, class id per pixel.
     :param boxes: {name: box}, boxes as in :func:`pixel_roi`.
+    :param num_classes: C; ids from C on count as unknown.
     :returns: {name: (roi, :class:`Fractions`)}, in the order of ``boxes``.
     """
     result = {}
@@ -80,7 +90,7 @@ def region_fractions(class_mask, boxes, num_classes):
     return result
 
 
-def _span(low, high, size):
+def _span(low: float, high: float, size: int) -> tuple[int, int]:
     # floor(v + 0.5), not round(): a half always goes the same way
     start = min(math.floor(low * size + 0.5), size - 1)
     return start, max(1, math.floor(high * size + 0.5) - start)

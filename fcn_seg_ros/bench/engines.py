@@ -31,10 +31,10 @@ def load_forwards(network, weights, models_dir, device, threads, precision='auto
     entry = registry.get(network)
     path = weights or registry.find_weights(entry)
     size = (entry.height, entry.width)
-    batch = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(device)
+    batch = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(str(device))
     if threads:
         torch.set_num_threads(threads)
-    eager = load_network(entry, path)[0].to(device)
+    eager = load_network(entry, path)[0].to(str(device))
     forwards = {EAGER: partial(_run_eager, eager, batch)}
     for engine, number_format in candidates(device, precision):
         model = load_network(entry, path)[0]  # the engines change what they take over

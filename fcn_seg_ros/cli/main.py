@@ -9,7 +9,7 @@ from ..errors import FcnSegError
 from ..support.process import keep_memory, share_cores
 
 COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'nav2',
-            'bench')
+            'bench', 'tune')
 
 
 def build_parser():

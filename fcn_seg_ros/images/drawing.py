@@ -5,10 +5,21 @@ All pictures are uint8 arrays H x W x 3 in RGB.  Text is drawn by OpenCV, which 
 ASCII; other characters of a label come out as question marks.
 """
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from ..networks.classes import UNKNOWN
+from ..networks.classes import ClassSet, UNKNOWN
+from ..support.arrays import UInt8Array
+
+Color: TypeAlias = tuple[int, int, int]
+"""R, G, B, each 0 to 255."""
+
+LegendEntry: TypeAlias = tuple[str, Color, float | None]
+"""Label, colour and share (0..1, or None) of a class."""
 
 PAPER, INK, FAINT = (255, 255, 255), (32, 32, 32), (120, 120, 120)
 """Colours of the background, of text, and of text and lines that matter less."""
@@ -17,7 +28,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _UNKNOWN_COLOR = (0, 0, 0)
 
 
-def legend_entries(classes, histogram=None, *, unknown=None):
+def legend_entries(classes: ClassSet, histogram: npt.NDArray[np.int64] | None = None, *,
+                   unknown: bool | None = None) -> list[LegendEntry]:
     """
     List what a legend shows: label, colour and share of each class.
 
@@ -28,21 +40,23 @@ def legend_entries(classes, histogram=None, *, unknown=None):
         when the histogram has some.
     :returns: list of (label, (R, G, B), share or None).
     """
-    total = max(1, int(np.sum(histogram))) if histogram is not None else None
+    total = 1 if histogram is None else max(1, int(np.sum(histogram)))
 
-    def share(index):
-        return None if total is None else float(histogram[index]) / total
+    def share(index: int) -> float | None:
+        return None if histogram is None else float(histogram[index]) / total
 
-    entries = [(label, tuple(int(v) for v in color), share(index))
-               for index, (label, color) in enumerate(zip(classes.labels, classes.colors))]
+    entries: list[LegendEntry] = [
+        (label, (int(color[0]), int(color[1]), int(color[2])), share(index))
+        for index, (label, color) in enumerate(zip(classes.labels, classes.colors))]
     if unknown is None:
-        unknown = total is not None and histogram[UNKNOWN]
+        unknown = histogram is not None and bool(histogram[UNKNOWN])
     if unknown:
         entries.append(('unknown', _UNKNOWN_COLOR, share(UNKNOWN)))
     return entries
 
 
-def draw_legend(entries, width, *, text_height=None, hide_below=None):
+def draw_legend(entries: Sequence[LegendEntry], width: int, *, text_height: int | None = None,
+                hide_below: float | None = None) -> UInt8Array:
     """
     Draw a legend as a strip: swatch, label and share, in columns.
 
@@ -83,12 +97,18 @@ def draw_legend(entries, width, *, text_height=None, hide_below=None):
     return panel
 
 
-def with_legend(image, entries):
-    """Return a picture with its legend below."""
+def with_legend(image: UInt8Array, entries: Sequence[LegendEntry]) -> UInt8Array:
+    """
+    Return a picture with its legend below.
+
+    :param image: uint8 array H x W x 3, RGB.
+    :param entries: see :func:`legend_entries`.
+    """
     return np.vstack((image, draw_legend(entries, image.shape[1])))
 
 
-def side_by_side(images, titles=None, *, gap=8):
+def side_by_side(images: Sequence[UInt8Array], titles: Sequence[str] | None = None, *,
+                 gap: int = 8) -> UInt8Array:
     """
     Return pictures next to one another, scaled to the height of the first.
 
@@ -104,7 +124,9 @@ def side_by_side(images, titles=None, *, gap=8):
     return _join(panels, gap, axis=1)
 
 
-def contact_sheet(rows, *, titles=None, row_titles=None, entries=(), cell_width=420, gap=8):
+def contact_sheet(rows: Sequence[Sequence[UInt8Array]], *, titles: Sequence[str] | None = None,
+                  row_titles: Sequence[str] | None = None, entries: Sequence[LegendEntry] = (),
+                  cell_width: int = 420, gap: int = 8) -> UInt8Array:
     """
     Return rows of pictures under column titles, with one legend below.
 
@@ -114,6 +136,7 @@ def contact_sheet(rows, *, titles=None, row_titles=None, entries=(), cell_width=
     :param row_titles: one per row, drawn into its first picture, or None.
     :param entries: of the legend, see :func:`legend_entries`.
     :param cell_width: width of each picture, pixels.
+    :param gap: pixels of paper between them.
     :returns: RGB array.
     """
     text_height = default_text_height(cell_width * 3)
@@ -139,31 +162,63 @@ def contact_sheet(rows, *, titles=None, row_titles=None, entries=(), cell_width=
     return _frame(_join(sheet, gap, axis=0), gap)
 
 
-def confidence_colors(confidence):
-    """Return a confidence (uint8 H x W) in false colours: dark blue is 0, yellow is 1."""
+def confidence_colors(confidence: UInt8Array) -> UInt8Array:
+    """
+    Return a confidence in false colours: dark blue is 0, yellow is 1.
+
+    :param confidence: uint8 array H x W.
+    """
     colored = cv2.applyColorMap(confidence, cv2.COLORMAP_VIRIDIS)
-    return cv2.cvtColor(colored, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(colored, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def as_rgb(image):
-    """Return a mono picture as RGB, an RGB picture as it is."""
-    return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image
+def as_rgb(image: UInt8Array) -> UInt8Array:
+    """
+    Return a mono picture as RGB, an RGB picture as it is.
+
+    :param image: uint8 array H x W or H x W x 3.
+    """
+    if image.ndim == 3:
+        return image
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
-def default_text_height(width):
-    """Return a height for capital letters, pixels, that can be read on a picture so wide."""
+def default_text_height(width: int) -> int:
+    """
+    Return a height for capital letters, pixels, that can be read on a picture.
+
+    :param width: of the picture, pixels.
+    """
     return int(np.clip(width / 75, 8, 24))
 
 
-def draw_text(image, text, left, baseline, height, color=INK):
-    """Write a line of text into ``image``; ``height`` is that of a capital letter, pixels."""
+def draw_text(image: UInt8Array, text: str, left: int, baseline: int, height: int,
+              color: Color = INK) -> None:
+    """
+    Write a line of text into a picture.
+
+    :param image: uint8 array H x W x 3, RGB; it is changed.
+    :param text: what is written.
+    :param left: column where it begins, pixels.
+    :param baseline: row on which the letters stand, pixels.
+    :param height: of a capital letter, pixels.
+    :param color: of the letters.
+    """
     scale, thickness = _font_scale(height)
     cv2.putText(image, _ascii(text), (left, baseline), _FONT, scale, color, thickness,
                 cv2.LINE_AA)
 
 
-def draw_label(image, text, height, left=0, top=0):
-    """Write a line of text on a patch of paper into a corner of ``image``."""
+def draw_label(image: UInt8Array, text: str, height: int, left: int = 0, top: int = 0) -> None:
+    """
+    Write a line of text on a patch of paper into a picture.
+
+    :param image: uint8 array H x W x 3, RGB; it is changed.
+    :param text: what is written.
+    :param height: of a capital letter, pixels.
+    :param left: column of the patch's upper left corner, pixels.
+    :param top: row of it, pixels.
+    """
     pad = height // 2
     right = left + _text_width(text, height) + 2 * pad
     bottom = top + height + 2 * pad
@@ -171,42 +226,43 @@ def draw_label(image, text, height, left=0, top=0):
     draw_text(image, text, left + pad, bottom - pad, height)
 
 
-def _font_scale(height):
+def _font_scale(height: int) -> tuple[float, int]:
     thickness = max(1, round(height / 9))
     return cv2.getFontScaleFromHeight(_FONT, height, thickness), thickness
 
 
-def _text_width(text, height):
+def _text_width(text: str, height: int) -> int:
     scale, thickness = _font_scale(height)
     return cv2.getTextSize(_ascii(text), _FONT, scale, thickness)[0][0]
 
 
-def _ascii(text):
+def _ascii(text: str) -> str:
     return text.encode('ascii', 'replace').decode()
 
 
-def _percent(share):
+def _percent(share: float) -> str:
     return f'{share * 100:.1f}%' if share >= 0.0005 or share == 0 else '<0.1%'
 
 
-def _paper(height, width):
+def _paper(height: int, width: int) -> UInt8Array:
     return np.full((height, width, 3), PAPER, np.uint8)
 
 
-def _pad(image, height, width):
+def _pad(image: UInt8Array, height: int, width: int) -> UInt8Array:
     """Return ``image`` at the top left of a sheet of paper of at least its size."""
     sheet = _paper(height, width)
     sheet[:image.shape[0], :image.shape[1]] = image
     return sheet
 
 
-def _frame(image, gap):
-    return cv2.copyMakeBorder(image, gap, gap, gap, gap, cv2.BORDER_CONSTANT, value=PAPER)
+def _frame(image: UInt8Array, gap: int) -> UInt8Array:
+    return np.asarray(cv2.copyMakeBorder(
+        image, gap, gap, gap, gap, cv2.BORDER_CONSTANT, value=PAPER), np.uint8)
 
 
-def _join(panels, gap, axis):
+def _join(panels: Sequence[UInt8Array], gap: int, axis: int) -> UInt8Array:
     """Stack panels of equal extent across ``axis`` with paper between them."""
-    parts = []
+    parts: list[UInt8Array] = []
     for panel in panels:
         if parts:
             shape = (gap, panel.shape[1]) if axis == 0 else (panel.shape[0], gap)
@@ -215,24 +271,25 @@ def _join(panels, gap, axis):
     return np.concatenate(parts, axis)
 
 
-def _titled(panel, title, text_height):
+def _titled(panel: UInt8Array, title: str, text_height: int) -> UInt8Array:
     header = _paper(round(text_height * 2.2), panel.shape[1])
     draw_text(header, title, 0, round(text_height * 1.6), text_height)
     return np.vstack((header, panel))
 
 
-def _fit_height(image, height):
+def _fit_height(image: UInt8Array, height: int) -> UInt8Array:
     return _scale(image, height / image.shape[0], height=height)
 
 
-def _fit_width(image, width):
+def _fit_width(image: UInt8Array, width: int) -> UInt8Array:
     return _scale(image, width / image.shape[1], width=width)
 
 
-def _scale(image, factor, *, width=None, height=None):
+def _scale(image: UInt8Array, factor: float, *, width: int | None = None,
+           height: int | None = None) -> UInt8Array:
     size = (width or max(1, round(image.shape[1] * factor)),
             height or max(1, round(image.shape[0] * factor)))
     if factor == 1:
         return image
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return cv2.resize(image, size, interpolation=interpolation)
+    return np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)

@@ -20,11 +20,13 @@ Choices that the names leave open:
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
 from ..errors import ImageError
+from ..support.arrays import UInt8Array
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is converted, width x height; bounds what a message can allocate."""
@@ -62,7 +64,7 @@ _BAYER = {
 _UYVY = _Packed(2, code=cv2.COLOR_YUV2RGB_UYVY, even_width=True)
 _YUYV = _Packed(2, code=cv2.COLOR_YUV2RGB_YUY2, even_width=True)
 
-_LAYOUTS = {
+_LAYOUTS: dict[str, _Packed | _SemiPlanar] = {
     'rgb8': _Packed(3),
     'bgr8': _Packed(3, code=cv2.COLOR_BGR2RGB),
     'rgba8': _Packed(4, code=cv2.COLOR_RGBA2RGB),
@@ -90,6 +92,10 @@ _LAYOUTS = {
 SUPPORTED = tuple(_LAYOUTS)
 """Names of the encodings that :func:`to_rgb` reads."""
 
+BAYER = {f'bayer_{pattern}{8 * size}': code
+         for size in (1, 2) for pattern, code in _BAYER.items()}
+"""Names of the encodings of a Bayer mosaic, and OpenCV's conversion to RGB."""
+
 # ITU-R BT.601, limited range: (Y, U, V, 1) to (R, G, B).
 _LUMA, _RV, _GU, _GV, _BU = 255 / 219, 1.596027, -0.391762, -0.812968, 2.017232
 _YUV_TO_RGB = np.array([
@@ -98,7 +104,8 @@ _YUV_TO_RGB = np.array([
     [_LUMA, _BU, 0, -16 * _LUMA - 128 * _BU]])
 
 
-def to_rgb(data, *, height, width, encoding, step, is_bigendian=False):
+def to_rgb(data: Any, *, height: int, width: int, encoding: str, step: int,
+           is_bigendian: bool = False) -> UInt8Array:
     """
     Convert the fields of a sensor_msgs/Image to an RGB array.
 
@@ -129,9 +136,12 @@ def to_rgb(data, *, height, width, encoding, step, is_bigendian=False):
     return _convert_semi_planar(layout, buffer, height, width, encoding, step)
 
 
-def check_size(height, width):
+def check_size(height: int, width: int) -> None:
     """
     Check that a picture's size is one worth decoding.
+
+    :param height: rows, pixels.
+    :param width: columns, pixels.
 
     :raises ImageError: of kind 'size' when it has no pixels, 'too_large' when it is
         beyond :data:`MAX_PIXELS` or :data:`MAX_SIDE`.
@@ -144,70 +154,74 @@ def check_size(height, width):
                          f'{MAX_PIXELS} pixels and {MAX_SIDE} a side')
 
 
-def _as_bytes(data):
+def _as_bytes(data: Any) -> UInt8Array:
     """Return ``data`` as a flat uint8 array, a view where its memory is contiguous."""
     array = data if isinstance(data, np.ndarray) else np.asarray(memoryview(data))
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
-def _check_step(step, row_bytes, height, width, encoding):
+def _check_step(step: int, row_bytes: int, width: int, encoding: str) -> None:
     if step < row_bytes:
         raise ImageError('step', f'a row of {width} pixels of {encoding} has {row_bytes} bytes, '
                                  f'but step is {step}')
 
 
-def _check_length(buffer, needed, height, width, encoding, step):
+def _check_length(buffer: UInt8Array, needed: int, height: int, width: int, encoding: str,
+                  step: int) -> None:
     if buffer.size < needed:
         raise ImageError(
             'truncated', f'an image of {width}x{height} {encoding} with step {step} has at least '
                          f'{needed} bytes, but {buffer.size} came')
 
 
-def _convert_packed(layout, buffer, height, width, encoding, step, is_bigendian):
+def _convert_packed(layout: _Packed, buffer: UInt8Array, height: int, width: int,
+                    encoding: str, step: int, is_bigendian: bool) -> UInt8Array:
     if min(height, width) < layout.least_side or (layout.even_width and width % 2):
         wanted = ('an even width' if layout.even_width else
                   f'at least {layout.least_side}x{layout.least_side} pixels')
         raise ImageError('size', f'{encoding} needs {wanted}, the image has {width}x{height}')
     pixel_bytes = layout.channels * layout.sample_bytes
     row_bytes = width * pixel_bytes
-    _check_step(step, row_bytes, height, width, encoding)
+    _check_step(step, row_bytes, width, encoding)
     # The padding of the last row may be missing.
     _check_length(buffer, (height - 1) * step + row_bytes, height, width, encoding, step)
     # The stride of a single row means nothing, and may be too large for an index.
     pitch = step if height > 1 else row_bytes
     dtype = np.dtype(np.uint8 if layout.sample_bytes == 1 else '>u2' if is_bigendian else '<u2')
-    pixels = np.ndarray(
+    pixels: np.ndarray[Any, np.dtype[Any]] = np.ndarray(
         (height, width, layout.channels), dtype, buffer=buffer,
         strides=(pitch, pixel_bytes, layout.sample_bytes))
     if layout.channels == 1:
         pixels = pixels[:, :, 0]
     if layout.sample_bytes == 2:
         native = np.ascontiguousarray(pixels, np.uint16)
-        pixels = cv2.convertScaleAbs(native, alpha=1 / 257)
-    return pixels if layout.code is None else cv2.cvtColor(pixels, layout.code)
+        pixels = np.asarray(cv2.convertScaleAbs(native, alpha=1 / 257))
+    return np.asarray(
+        pixels if layout.code is None else cv2.cvtColor(pixels, layout.code), np.uint8)
 
 
-def _convert_semi_planar(layout, buffer, height, width, encoding, step):
+def _convert_semi_planar(layout: _SemiPlanar, buffer: UInt8Array, height: int, width: int,
+                         encoding: str, step: int) -> UInt8Array:
     sub = layout.subsampling
     if width % sub or height % sub:
         raise ImageError(
             'size', f'{encoding} needs an even width and height, the image has {width}x{height}')
-    _check_step(step, width, height, width, encoding)
+    _check_step(step, width, width, encoding)
     rows, columns = height // sub, width // sub
 
-    def needed(pitch):
+    def needed(pitch: int) -> int:
         return height * pitch + (rows - 1) * pitch * 2 // sub + 2 * columns
 
     if buffer.size == step * height and buffer.size >= needed(width):
         step = width  # `step` counts luma and chroma of a row: no padding
     _check_length(buffer, needed(step), height, width, encoding, step)
-    luma = np.ndarray((height, width), np.uint8, buffer=buffer, strides=(step, 1))
-    chroma = np.ndarray(
+    luma: UInt8Array = np.ndarray((height, width), np.uint8, buffer=buffer, strides=(step, 1))
+    chroma: UInt8Array = np.ndarray(
         (rows, columns, 2), np.uint8, buffer=buffer, offset=height * step,
         strides=(step * 2 // sub, 2, 1))
     if layout.code is None:  # OpenCV has no conversion for full-size chroma
-        return cv2.transform(np.dstack((luma, chroma)), _YUV_TO_RGB)
-    return cv2.cvtColorTwoPlane(luma, chroma, layout.code)
+        return np.asarray(cv2.transform(np.dstack((luma, chroma)), _YUV_TO_RGB), np.uint8)
+    return np.asarray(cv2.cvtColorTwoPlane(luma, chroma, layout.code), np.uint8)
 
 
 _FROM_RGB = {
@@ -221,7 +235,7 @@ ENCODABLE = tuple(_FROM_RGB)
 """Names of the encodings that :func:`from_rgb` writes."""
 
 
-def from_rgb(rgb, encoding):
+def from_rgb(rgb: UInt8Array, encoding: str) -> UInt8Array:
     """
     Return a picture's samples in an encoding.
 
@@ -230,4 +244,5 @@ def from_rgb(rgb, encoding):
     :returns: contiguous uint8 array, H x W or H x W x channels.
     """
     code = _FROM_RGB[encoding]
-    return np.ascontiguousarray(rgb) if code is None else cv2.cvtColor(rgb, code)
+    return np.asarray(
+        np.ascontiguousarray(rgb) if code is None else cv2.cvtColor(rgb, code), np.uint8)

@@ -9,6 +9,8 @@ volume is never held: it is made and reduced in slabs of rows.
 CPU several times faster, where the compiled library is installed.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -18,7 +20,9 @@ _SLAB_VALUES = 1 << 20
 """Interpolated scores held at a time on the CPU: 4 MB, near the size of its caches."""
 
 
-def classify(scores, size, kept, *, want_confidence=True, min_confidence=0.0, nearest=False):
+def classify(scores: torch.Tensor, size: Sequence[int], kept: torch.Tensor, *,
+             want_confidence: bool = True, min_confidence: float = 0.0, nearest: bool = False
+             ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """
     Return the winning class and its probability for every pixel of the mask.
 
@@ -26,6 +30,7 @@ def classify(scores, size, kept, *, want_confidence=True, min_confidence=0.0, ne
     :param size: (height, width) of the mask, pixels.
     :param kept: int64 tensor of the class ids that may be predicted, ascending; the
         others are left out before the softmax.
+    :param want_confidence: whether the second result is wanted.
     :param min_confidence: pixels whose probability is below it become :data:`UNKNOWN`.
     :param nearest: take each pixel's scores from the nearest cell of the grid instead
         of interpolating (what jetson-inference calls the point filter).
@@ -38,7 +43,7 @@ def classify(scores, size, kept, *, want_confidence=True, min_confidence=0.0, ne
     rows = height
     if scores.device.type == 'cpu':
         rows = max(1, _SLAB_VALUES // (len(scores) * width))
-    class_ids = torch.empty(size, dtype=torch.uint8, device=scores.device)
+    class_ids = torch.empty((height, width), dtype=torch.uint8, device=scores.device)
     confidence = torch.empty_like(class_ids) if want_confidence else None
     lut = kept.to(torch.uint8)
     for top in range(0, height, rows):
@@ -53,13 +58,14 @@ def classify(scores, size, kept, *, want_confidence=True, min_confidence=0.0, ne
             probability = slab.sub_(best).exp_().sum(dim=0).reciprocal_()
             if min_confidence > 0:
                 winner[probability < min_confidence] = UNKNOWN
-            if want_confidence:
+            if confidence is not None:
                 confidence[top:bottom] = probability.mul_(255).round_().to(torch.uint8)
         class_ids[top:bottom] = winner
     return class_ids, confidence
 
 
-def _resample_rows(scores, height, top, bottom, nearest):
+def _resample_rows(scores: torch.Tensor, height: int, top: int, bottom: int, nearest: bool
+                   ) -> torch.Tensor:
     """Interpolate C x h x w vertically for rows top to bottom of ``height``, as F.interpolate."""
     cells = scores.shape[1]
     row = torch.arange(top, bottom, device=scores.device, dtype=torch.float32)

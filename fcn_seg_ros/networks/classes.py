@@ -121,8 +121,8 @@ class ClassSet:
         if labels is None and colors is None:
             return self
         labels = self.labels if labels is None else labels
-        known = {_plain(label): index for index, label in enumerate(self.labels)}
-        old = [known.get(_plain(label)) for label in labels]
+        known = {plain_label(label): index for index, label in enumerate(self.labels)}
+        old = [known.get(plain_label(label)) for label in labels]
         if colors is None:
             colors = np.array([palette_color(index) if i is None else self.colors[i]
                                for index, i in enumerate(old)], np.uint8)
@@ -216,5 +216,10 @@ def _is_byte(text):
     return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255
 
 
-def _plain(label):
+def plain_label(label: str) -> str:
+    """
+    Return a label as labels are compared: without letter case and punctuation.
+
+    :param label: such as 'Traffic sign'.
+    """
     return ''.join(c if c.isalnum() else '_' for c in label.casefold())

@@ -8,16 +8,16 @@ shapes and values are right.
 
 import argparse
 import io
-import json
 from pathlib import Path
 import pickle
 import zipfile
 
 import torch
 
+from .labels import ADVICE, installed_classes
 from .model import FCNResNet18, LADDERS
 from .onnx_weights import format_shape, read_onnx
-from ..errors import RegistryError, WeightsError
+from ..errors import WeightsError
 
 MAX_BYTES = 256 * 1024 * 1024
 """Largest weights file; FCN-ResNet18 has 47 MB, a checkpoint with its optimizer 3 times that."""
@@ -41,14 +41,11 @@ def load_network(network, path):
     """
     path = Path(path).expanduser()
     data = read_bounded(path)
-    try:
-        classes = network.classes.replaced_by_files(path.parent)
-    except RegistryError as error:
-        raise WeightsError(str(error)) from None
-    state, labels = _read_state(path, data, network.decoder)
+    state = _read_state(path, data, network.decoder)
+    classes = installed_classes(network.classes, network.name, path)
     state = {name: tensor for name, tensor in state.items()
              if not name.startswith(_IGNORED_PREFIX) and not name.endswith(_IGNORED_SUFFIX)}
-    _check_classes(path, state, labels, classes, network)
+    _check_classes(path, state, classes, network)
     return _fill(path, state, network.decoder, len(classes)), classes
 
 
@@ -71,15 +68,15 @@ def read_bounded(path):
 
 
 def _read_state(path, data, decoder):
-    """Return (name to tensor, labels or None) of a file by its type."""
+    """Return the tensors of a file by name; its type says how."""
     suffix = path.suffix.lower()
     if suffix == '.safetensors':
         return _read_safetensors(path, data)
     if suffix == '.pth':
-        return _read_checkpoint(path, data), None
+        return _read_checkpoint(path, data)
     if suffix == '.onnx':
         try:
-            return read_onnx(data, decoder), None
+            return read_onnx(data, decoder)
         except WeightsError as error:
             raise WeightsError(
                 f'{path} does not fit an {decoder} network: {one_line(error)}') from None
@@ -90,21 +87,9 @@ def _read_safetensors(path, data):
     from safetensors import SafetensorError
     from safetensors.torch import load
     try:
-        state = load(data)  # checks that header and tensors cover the file exactly
+        return load(data)  # checks that header and tensors cover the file exactly
     except (SafetensorError, ValueError, KeyError, RuntimeError, AttributeError) as error:
         raise WeightsError(f'{path} is not a whole .safetensors file: {one_line(error)}') from None
-    # The header is valid JSON from here on: a length of 8 bytes, then the text.
-    header = json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])
-    text = header.get('__metadata__', {}).get('labels')
-    if text is None:
-        return state, None
-    try:
-        labels = json.loads(text)
-    except (ValueError, RecursionError):
-        labels = None
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise WeightsError(f"{path}: the metadata 'labels' is not a JSON list of texts")
-    return state, tuple(labels)
 
 
 def _read_checkpoint(path, data):
@@ -159,24 +144,15 @@ def _reason(error):
     return one_line(error).partition('. ')[0] or type(error).__name__
 
 
-def _check_classes(path, state, labels, classes, network):
+def _check_classes(path, state, classes, network):
     """Refuse weights of another network's classes with a message that says what to do."""
     name = _LAST[network.decoder]
     last = state.get(name)
     if last is None or last.dim() != 4:
         raise WeightsError(f'{path} has no tensor {name}: these are not weights of FCN-ResNet18')
-    advice = ('choose the network the weights were made for, or put its classes.txt and '
-              'colors.txt beside them')
     if last.shape[0] != len(classes):
         raise WeightsError(f'{path} has {last.shape[0]} classes but {network.name} has '
-                           f'{len(classes)}: {advice}')
-    if labels is None or labels == classes.labels:
-        return
-    if len(labels) != len(classes):
-        raise WeightsError(f'{path} lists {len(labels)} labels for its {len(classes)} classes')
-    i = next(i for i, pair in enumerate(zip(labels, classes.labels)) if pair[0] != pair[1])
-    raise WeightsError(f"{path} was made for other classes than {network.name}'s: class {i} is "
-                       f"'{one_line(labels[i])}' there, '{classes.labels[i]}' here: {advice}")
+                           f'{len(classes)}: {ADVICE}')
 
 
 def _fill(path, state, decoder, num_classes):

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.duration import Duration
-import torch
 
 from .inputs.image import CameraInput
 from .statistics import Statistics
@@ -202,9 +201,10 @@ def network_status(settings, guard, state, fault=''):
         'precision': segmenter.engine.precision,
     }
     if segmenter.device.type == 'cuda':
-        free, total = torch.cuda.mem_get_info(segmenter.device)
+        import torch  # it is loaded: the network runs with it
+        free, total = torch.cuda.mem_get_info(segmenter.device.torch())
         status.values['GPU memory of the node (MB)'] = \
-            torch.cuda.memory_reserved(segmenter.device) >> 20
+            torch.cuda.memory_reserved(segmenter.device.torch()) >> 20
         status.values['GPU memory free (MB)'] = f'{free >> 20} of {total >> 20}'
     missing = [label for label in settings.ignore_classes
                if label != 'void' and label not in segmenter.classes.labels]
@@ -231,4 +231,5 @@ def _counts(statistics, prefix, label):
 def _device_name(device):
     if device.type != 'cuda':
         return str(device)
-    return f'{device} ({torch.cuda.get_device_name(device)})'
+    import torch
+    return f'{device} ({torch.cuda.get_device_name(device.torch())})'

@@ -111,7 +111,8 @@ class Pipeline:
         :returns: whether there was any.
         """
         _, guard, _ = self._current
-        turns = [self._cameras] if guard.batches else [[camera] for camera in self._cameras]
+        turns = ([self._cameras] if guard.prefers_batches
+                 else [[camera] for camera in self._cameras])
         busy = False
         for cameras in turns:
             with self._taken:

@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 _KEPT = 128 << 20
@@ -29,12 +30,12 @@ def keep_memory():
 
 def release_memory():
     """Give memory that nothing holds any more back to the machine and the GPU."""
-    import torch  # takes seconds: not before it is needed
     gc.collect()
     trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)  # glibc's alone has it
     if trim is not None:
         trim(0)
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    torch = sys.modules.get('torch')  # takes seconds to import, and without it there is no cache
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
 

@@ -1,11 +1,16 @@
 """A network of the registry with its weights, as a model."""
 
+from pathlib import Path
+
 from ..errors import WeightsError
-from ..networks.registry import Registry
+from ..networks.classes import ClassSet
+from ..networks.model import FCNResNet18
+from ..networks.registry import Network, Registry
 from ..networks.weights import load_network
 
 
-def load_installed(name, weights='', models_dir=''):
+def load_installed(name: str, weights: str = '', models_dir: str = ''
+                   ) -> tuple[Network, FCNResNet18, ClassSet, Path]:
     """
     Load a network by name.
 
@@ -17,7 +22,7 @@ def load_installed(name, weights='', models_dir=''):
     """
     registry = Registry.load(models_dir)
     network = registry.get(name)
-    path = weights or registry.find_weights(network)
+    path = Path(weights) if weights else registry.find_weights(network)
     if not path:
         raise WeightsError(f"network '{network.name}' is not installed: run "
                            f"'fcn-seg fetch {network.name}' or give --weights")

@@ -26,13 +26,13 @@ init = TorchEngine.__init__
 
 def batching(self, *args, **kwargs):
     init(self, *args, **kwargs)
-    self.batches = True
+    self.prefers_batches = True
 
 TorchEngine.__init__ = batching
 """
 WHITE_FAILS = BATCHES + """
 def fail(self, batch):
-    if (batch > 1).all(dim=(1, 2, 3)).any():
+    if (batch > 1).all((1, 2, 3)).any():
         raise ValueError('white')
     return slow(self, batch)
 

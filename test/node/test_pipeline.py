@@ -57,7 +57,7 @@ class Rig:
             keep_on=lambda: True, on_fault=lambda: None)
         self.segmenter = SimpleNamespace(network=SimpleNamespace(name='gate'))
 
-    batches = False
+    prefers_batches = False
 
     def try_batch(self, images, settings, want_confidence):
         return None

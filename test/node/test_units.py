@@ -5,8 +5,8 @@ from types import ModuleType, SimpleNamespace
 
 from fcn_seg_ros.networks.classes import ClassSet
 from fcn_seg_ros.ros import qos
-from fcn_seg_ros.ros.inputs.image import image as inputs
-from fcn_seg_ros.ros.outputs.images import label_info
+from fcn_seg_ros.ros.inputs import image as inputs
+from fcn_seg_ros.ros.outputs import label_info
 from fcn_seg_ros.ros.statistics import Statistics
 import numpy as np
 import pytest

@@ -21,10 +21,11 @@ SHAPES = [  # classes, grid, mask
 TIE = 1e-4  # scores that differ by less may be ranked either way
 
 
-def compiled(*args, **kwargs):
+def compiled(scores, size, kept, **kwargs):
     if kernels.load() is None:
         pytest.skip('the compiled kernel is not built here')
-    return kernels.classify(*args, **kwargs)
+    ids, confidence = kernels.classify(scores.numpy(), size, kept.numpy(), threads=2, **kwargs)
+    return torch.from_numpy(ids), None if confidence is None else torch.from_numpy(confidence)
 
 
 @pytest.fixture(params=[classify, compiled], ids=['torch', 'compiled'])

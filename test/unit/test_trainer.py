@@ -1,16 +1,22 @@
 """Training: resumed runs equal uninterrupted ones bit for bit, whatever interrupts them."""
 
+import argparse
 import os
 from pathlib import Path
 import signal
 import subprocess
 import sys
 
-from fcn_seg_ros.errors import FcnSegError, TrainingError
+from fcn_seg_ros.cli import train as command
+from fcn_seg_ros.errors import DeviceError, FcnSegError, TrainingError
 from fcn_seg_ros.networks.classes import class_set_from_labels
+from fcn_seg_ros.networks.model import FCNResNet18
 from fcn_seg_ros.networks.registry import Registry
 from fcn_seg_ros.networks.weights import load_network
+from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training import checkpoint
+from fcn_seg_ros.training.estimate import in_words
+from fcn_seg_ros.training.folder import write_network
 from fcn_seg_ros.training.initial import initial_model
 from fcn_seg_ros.training.loader import EpochBatches, TrainingSet
 from fcn_seg_ros.training.optimization import learning_rate
@@ -246,6 +252,66 @@ def test_start_from_weights(data, trained, tmp_path):
         start(weights=str(tmp_path / 'y.safetensors'), weights_part='backbone')
 
 
+def test_start_from_a_network_of_the_registry_with_other_classes(data, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    torch.manual_seed(1)
+    network = FCNResNet18(3, 'fcn8s')
+    write_network(tmp_path / 'fcn_seg_ros/start', network, name='start', size=Size(64, 64),
+                  classes=class_set_from_labels(('Wall', 'sky', 'floor'), 'start'))
+    plain = plain_recipe(data)
+    plain['network'].update(weights='start', weights_part='fitting')
+    torch.manual_seed(2)
+    state = initial_model(parse_recipe(plain), class_set_from_labels(LABELS, 'x')).state_dict()
+    stored = network.state_dict()
+    for name in ('backbone.conv1.weight', 'classifier.0.weight'):
+        torch.testing.assert_close(state[name], stored[name], atol=1e-2, rtol=1e-2)
+    for name in ('classifier.4.weight', 'classifier.4.bias', 'skip8.4.weight'):
+        for mine, theirs in ((0, 2), (1, 0)):  # floor and wall
+            assert torch.equal(state[name][mine], stored[name][theirs].half().float())
+        assert not torch.equal(state[name][2], stored[name][1].half().float())  # a box is no sky
+    plain['network'].update(weights='no-such-network')
+    with pytest.raises(FcnSegError, match="unknown network 'no-such-network'"):
+        initial_model(parse_recipe(plain), class_set_from_labels(LABELS, 'x'))
+
+
+def test_training_stops_when_it_gets_no_better(data, thin, tmp_path, monkeypatch):
+    scores = iter([0.3, 0.5, 0.4, 0.45, 0.6, 0.7])
+    monkeypatch.setattr(Trainer, '_validate',
+                        lambda self: {'mean_iou': next(scores), 'accuracy': 0.5})
+    trainer = train(data, tmp_path, epochs=6, patience=2)
+    assert trainer.epoch == 4 and trainer.best == 0.5
+    again = train(data, tmp_path, resume=True, epochs=6, patience=2)
+    assert again.epoch == 4 and next(scores) == 0.6
+    longer = train(data, tmp_path, resume=True, epochs=5, patience=3)
+    assert longer.epoch == 5 and longer.best == 0.7
+
+
+def test_the_estimate_of_the_time_leaves_no_trace(data, thin, uninterrupted, tmp_path, caplog):
+    with caplog.at_level('INFO'):
+        train(data, tmp_path)
+    assert '6 steps of about' in caplog.text and 'what box means to a robot' in caplog.text
+    one, two = (checkpoint.load_checkpoint(folder) for folder in (uninterrupted, tmp_path))
+    assert_same_state(one, two)
+
+
+def test_durations_in_words():
+    assert [in_words(seconds) for seconds in (10, 60, 4020, 36000)] == [
+        'less than a minute', '1 min', '1 h 7 min', '10 h 0 min']
+
+
+def test_finetune_takes_data_and_name_from_the_command(data, thin, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    args = parser.parse_args([
+        'train', 'finetune', '--data', 'folder', '--root', str(data), '--name', 'yard',
+        '--output', 'run', '--quiet', '--device', 'cpu', '--set', 'network.weights=',
+        '--set', 'run.epochs=1', '--set', 'network.size=[64, 64]', '--set',
+        'network.crop=[64, 64]'])
+    args.run(args)
+    assert Registry.load(tmp_path / 'run').get('yard').classes.labels == LABELS
+
+
 def test_refuses_to_overwrite_or_to_resume_another_recipe(data, thin, uninterrupted):
     with pytest.raises(TrainingError, match='holds a run already'):
         train(data, uninterrupted)
@@ -343,6 +409,11 @@ def test_schedules_rise_and_fall(schedule):
     (('optimizer', 'name'), 'adam', "'name' must be one of adamw, sgd, not 'adam'"),
     (('network', 'size'), [64], "'size' must be two whole numbers"),
     (('augment', 'scale'), [2, 1], '0 < low <= high'),
+    (('augment', 'jpeg_quality'), [90, 25], '0 < low <= high'),
+    (('augment', 'mix_labels'), 'box', 'must be a list'),
+    (('data', 'cache'), 1, "data: 'cache' must be true or false"),
+    (('data', 'val', 'rot'), 'x', "data: val: unknown key 'rot'"),
+    (('network', 'crop'), [64, 8], "'crop' must be two whole numbers from 32 to 8192"),
     (('loss', 'class_weights'), 'sqrt', 'none, log or a list'),
     (('data', 'train', 'name'), 'imagenet', "'name' must be one of camvid"),
 ])
@@ -355,6 +426,21 @@ def test_a_wrong_recipe_is_one_clear_line(path, value, message):
     with pytest.raises(FcnSegError) as error:
         parse_recipe(data)
     assert message in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_recipe_has_sizes_height_first_and_stores_them_as_written():
+    data = plain_recipe('/data')
+    data['network'].update(size=[96, 64], crop=None)
+    recipe = parse_recipe(data)
+    assert (recipe.size.height, recipe.size.width) == (64, 96) and recipe.crop == recipe.size
+    stored = recipe.to_dict()
+    assert stored['size'] == stored['crop'] == [96, 64]
+    assert stored['train']['split'] == 'train' and stored['val']['split'] == 'val'
+
+
+def test_a_device_that_is_not_there_is_named(data, tmp_path):
+    with pytest.raises(DeviceError, match="device 'cuda:7' is not available"):
+        Trainer(parse_recipe(plain_recipe(data)), tmp_path, device='cuda:7')
 
 
 def test_overrides(tmp_path):

@@ -36,7 +36,7 @@ class UsualNode(Node):
         entry = registry.get(network)
         model, self.classes = load_network(entry, weights or registry.find_weights(entry))
         self.network = entry.name
-        self.device = resolve_device(device)
+        self.device = resolve_device(device).torch()
         self.model = model.eval().to(self.device)
         self.transform = v2.Compose([
             v2.Resize((entry.height, entry.width), antialias=True),

@@ -3,12 +3,13 @@
 import hashlib
 import logging
 import os
-import tempfile
 import warnings
 
 import torch
 
 from ...errors import DeviceError
+from ...networks.model import FCNResNet18
+from ...support.atomic_files import replacing
 from ...support.paths import cache_dir
 
 _EXPORT_VERSION = 1
@@ -17,16 +18,21 @@ _EXPORT_VERSION = 1
 _log = logging.getLogger(__name__)
 
 
-def digest(model, size):
-    """Return a hash of what the exported graph is made from, 32 hexadecimal digits."""
-    result = hashlib.sha256(repr((_EXPORT_VERSION, size, model.decoder)).encode())
+def digest(model: FCNResNet18, size: tuple[int, int]) -> str:
+    """
+    Return a hash of what the exported graph is made from, 32 hexadecimal digits.
+
+    :param model: FCNResNet18 on the CPU.
+    :param size: (height, width) of the input, pixels.
+    """
+    result = hashlib.sha256(repr((_EXPORT_VERSION, tuple(size), model.decoder)).encode())
     for name, tensor in sorted(model.state_dict().items()):
         result.update(name.encode())
         result.update(tensor.contiguous().numpy().tobytes())
     return result.hexdigest()[:32]
 
 
-def exported(model, size):
+def exported(model: FCNResNet18, size: tuple[int, int]) -> str:
     """
     Return the path of ``model`` as .onnx, exporting it unless the cache has it.
 
@@ -40,23 +46,18 @@ def exported(model, size):
         return str(path)
     _log.info('exporting the network to ONNX, once')
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=folder, suffix='.part')
-        os.close(handle)
-        try:
-            export(model, size, partial)
-            os.replace(partial, path)  # whole or not at all, whoever else exports
-        finally:
-            if os.path.exists(partial):
-                os.unlink(partial)
+        with replacing(path) as temporary:
+            export(model, size, temporary)
     except (OSError, ImportError, RuntimeError) as error:
         raise DeviceError(f'cannot export the network to {path}: {error}') from error
     return str(path)
 
 
-def forget(path):
+def forget(path: str | os.PathLike[str]) -> None:
     """
     Remove an exported network that cannot be used.
+
+    :param path: as of :func:`exported`.
 
     :raises DeviceError: when it cannot be removed either.
     """
@@ -68,11 +69,22 @@ def forget(path):
         raise DeviceError(f'cannot remove {path}: {error}') from error
 
 
-def export(model, size, path):
-    """Write ``model`` as ONNX, with an open number of pictures; parameters as above."""
+def export(model: FCNResNet18, size: tuple[int, int], path: str | os.PathLike[str], *,
+           open_batch: bool = True) -> None:
+    """
+    Write a network as ONNX, in the type that its weights have.
+
+    :param model: FCNResNet18 in eval mode, on the CPU.
+    :param size: (height, width) of the input, pixels.
+    :param path: of the file to write.
+    :param open_batch: whether the number of pictures is left open; else it is 1.
+    :raises OSError: when it cannot be written.
+    """
+    axes = {'input_0': {0: 'batch'}, 'output_0': {0: 'batch'}} if open_batch else None
+    dtype = next(model.parameters()).dtype
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the exporter deprecates itself at length
         torch.onnx.export(
-            model, (torch.zeros(1, 3, *size),), path, dynamo=False, opset_version=17,
-            input_names=['input_0'], output_names=['output_0'],
-            dynamic_axes={'input_0': {0: 'batch'}, 'output_0': {0: 'batch'}})
+            model, (torch.zeros(1, 3, *size, dtype=dtype),), str(path), dynamo=False,
+            opset_version=17, input_names=['input_0'], output_names=['output_0'],
+            dynamic_axes=axes)
