@@ -8,13 +8,15 @@ Arguments that are not given leave the parameter as it is in ``params_file``.
 
 from pathlib import Path
 
+from ament_index_python.packages import PackageNotFoundError
 from fcn_seg_ros.ros.dds import profile_environment
 from fcn_seg_ros.ros.rviz import config_path, remappings
 from fcn_seg_ros.support.paths import share_dir
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import LaunchConfiguration, SubstitutionFailure
 from launch_ros.actions import LifecycleNode, Node
+from launch_ros.substitutions import ExecutableInPackage
 import yaml
 
 # name: (type, description, choices)
@@ -91,11 +93,19 @@ def _start(context):
         namespace=given['namespace'], output='screen', respawn=given['respawn'] == 'true',
         respawn_delay=2.0, parameters=[given['params_file'], values], remappings=names,
         ros_arguments=['--log-level', f"{given['name']}:={given['log_level']}"])
-    return [node, *([_rviz(given, values)] if given['rviz'] == 'true' else [])]
+    return [node, *([_rviz(given, values, context)] if given['rviz'] == 'true' else [])]
 
 
-def _rviz(given, values):
-    """Return RViz on the topics of the node, of its first camera if it has several."""
+def _rviz(given, values, context):
+    """
+    Return RViz on the topics of the node, of its first camera if it has several.
+
+    :raises RuntimeError: where it is not installed, before the node is started.
+    """
+    try:
+        ExecutableInPackage('rviz2', 'rviz2').perform(context)
+    except (PackageNotFoundError, SubstitutionFailure) as error:
+        raise RuntimeError(f'argument rviz needs rviz2: {error}') from None
     cameras = values.get('cameras', [])
     return Node(
         package='rviz2', executable='rviz2', output='screen',

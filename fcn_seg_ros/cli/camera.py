@@ -83,7 +83,7 @@ def run(args):
     except ImportError as error:
         raise FcnSegError(
             f'"fcn-seg camera" needs ROS 2 ({error}): source its setup.bash, or install the '
-            'ROS 2 wheels into this environment') from None
+            "wheels of PyPI: pip install 'fcn_seg_ros[ros]'") from None
     options = image_source.SourceOptions(
         topic=args.topic, namespace=args.namespace, rate=rate, encoding=args.encoding,
         transport=args.transport, frame_id=args.frame_id, qos=args.qos, stamp=args.stamp)

@@ -8,7 +8,8 @@ import sys
 from ..errors import FcnSegError
 from ..support.process import keep_memory, share_cores
 
-COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
+COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench',
+            'tune')
 
 
 def build_parser():

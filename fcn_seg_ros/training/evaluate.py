@@ -1,6 +1,6 @@
 """Measure a network on a data set: any network of the registry, any data set known here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,8 @@ class _ModelEngine:
     precision = 'fp32'
     detail = 'fp32, the model as it is'
     prefers_batches = True
+    dtype = torch.float32
+    recordable = False  # its weights change while it is trained
 
     def __init__(self, model: FCNResNet18, device: Device, head: str) -> None:
         self.device = device
@@ -164,7 +166,8 @@ class _ModelEngine:
 
 def evaluate(predictor: Predictor, network_classes: ClassSet, dataset: LabelledPictures, *,
              thorough: bool = True, change: Change | None = None, batch: int = 1,
-             indices: Iterable[int] | None = None) -> Evaluation:
+             indices: Iterable[int] | None = None,
+             observe: Callable[[int, UInt8Array, UInt8Array], None] | None = None) -> Evaluation:
     """
     Run a network over a data set.
 
@@ -175,24 +178,28 @@ def evaluate(predictor: Predictor, network_classes: ClassSet, dataset: LabelledP
     :param change: function (rgb, seed) applied to each picture, or None.
     :param batch: pictures at a time.
     :param indices: items to use, e.g. wrapped in a progress bar; all by default.
+    :param observe: called with number, mask and labels of each picture, both uint8 arrays H x W
+        with ids of the data set's classes.
     :returns: :class:`Evaluation`.
     :raises TrainingError: when the classes do not match.
     """
     table = match_classes(network_classes, dataset.classes)
     result = Evaluation(dataset.classes, thorough)
-    pending: list[tuple[UInt8Array, UInt8Array]] = []
+    pending: list[tuple[UInt8Array, UInt8Array, int]] = []
 
     def flush() -> None:
-        images, labels = zip(*pending)
+        images, labels, numbers = zip(*pending)
         masks = predictor(images, [Size(*mask.shape) for mask in labels])
-        for (ids, confidence), truth in zip(masks, labels):
+        for (ids, confidence), truth, number in zip(masks, labels, numbers):
             result.update(table[ids], confidence, truth)
+            if observe:
+                observe(number, table[ids], truth)
         pending.clear()
 
     for index in range(len(dataset)) if indices is None else indices:
         picture, labels = dataset[index]
         image: UInt8Array = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
-        pending.append((change(image, index) if change else image, labels.numpy()))
+        pending.append((change(image, index) if change else image, labels.numpy(), index))
         if len(pending) == batch:
             flush()
     if pending:

@@ -163,6 +163,12 @@ class ExpectedCalibrationError:
         self._sums += [np.bincount(place, weights, bins) for weights in
                        (np.ones_like(value), right.astype(np.float64), value)]
 
+    def reliability(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Return mean confidence, accuracy and share of the pixels of each bin; NaN if empty."""
+        total, right, confidence = self._sums
+        return (_shares(confidence, total), _shares(right, total),
+                total / max(1.0, float(total.sum())))
+
     @property
     def value(self) -> float:
         """Return the expected calibration error, 0 (calibrated) to 1."""

@@ -13,9 +13,9 @@ from .metrics import ConfusionMatrix
 from ..networks.classes import ClassSet
 from ..support.arrays import UInt8Array
 
-_NAMES = {'accuracy': 'pixel accuracy', 'class_accuracy': 'class accuracy',
-          'mean_iou': 'mean IoU', 'boundary_f': 'boundary F (3 px)',
-          'calibration_error': 'expected calibration error'}
+SCORE_NAMES = {'accuracy': 'pixel accuracy', 'class_accuracy': 'class accuracy',
+               'mean_iou': 'mean IoU', 'boundary_f': 'boundary F (3 px)',
+               'calibration_error': 'expected calibration error'}
 
 
 def to_json(evaluation: Evaluation, context: Mapping[str, Any],
@@ -60,7 +60,7 @@ def to_table(evaluation: Evaluation,
     confusion = evaluation.confusion
     summary = evaluation.summary()
     lines = ['| score | value |', '| --- | ---: |']
-    lines += [f'| {_NAMES[key]} | {_number(value)} |' for key, value in summary.items()]
+    lines += [f'| {SCORE_NAMES[key]} | {_number(value)} |' for key, value in summary.items()]
     columns = [confusion.ious, confusion.class_accuracies]
     heads = ['IoU', 'accuracy']
     if evaluation.boundary:
@@ -74,7 +74,7 @@ def to_table(evaluation: Evaluation,
         lines.append(f'| {label} | {values} | {pixels[i] / max(1, pixels.sum()):.4f} |')
     if robustness:
         heads = list(next(iter(robustness.values())))
-        lines += ['', f'| condition | {" | ".join(_NAMES[key] for key in heads)} |',
+        lines += ['', f'| condition | {" | ".join(SCORE_NAMES[key] for key in heads)} |',
                   '| --- |' + ' ---: |' * len(heads)]
         for name, scores in [('as it is', summary), *robustness.items()]:
             lines.append(f'| {name} | {" | ".join(_number(scores[key]) for key in heads)} |')

@@ -44,6 +44,12 @@ def test_messages_and_modules_make_one_package(workspace, in_workspace):
     assert value == '[]'
 
 
+def test_type_checkers_find_the_types(in_workspace):
+    assert in_workspace(python(
+        'from pathlib import Path; import fcn_seg_ros; '
+        'print((Path(fcn_seg_ros.__file__).parent / "py.typed").is_file())')) == 'True'
+
+
 def test_a_message_survives_serialization(in_workspace):
     assert in_workspace(python(
         'from fcn_seg_ros.msg import ClassFraction, ClassFractions as M; '

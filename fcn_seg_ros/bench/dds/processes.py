@@ -15,13 +15,12 @@ import time
 import numpy as np
 
 from ...errors import FcnSegError
-from ...ros.dds import profile_environment
+from ...ros.dds import closed, profile_environment, PROFILE_NAMES
 
 TIMEOUT = 120.0
 """Seconds in which any part of the benchmark must come to its end, plus its own time."""
 _STOP_TIMEOUT = 10.0
 _POLL = 0.05
-_PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 
 class Process:
@@ -116,10 +115,8 @@ class Stage:
         self._started = []
         self.picture = picture
         # Not the user's domain: no robot must see this, and none may disturb it.
-        self._environment = dict(os.environ, ROS_DOMAIN_ID=str(random.randint(60, 100)),
-                                 ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
-                                 PYTHONUNBUFFERED='1')
-        self._environment.pop('ROS_LOCALHOST_ONLY', None)
+        self._environment = closed(os.environ) | {
+            'ROS_DOMAIN_ID': str(random.randint(60, 100)), 'PYTHONUNBUFFERED': '1'}
         # The package's node sets it for itself; the usual one would not.
         self._environment.pop('OMP_WAIT_POLICY', None)
 
@@ -132,9 +129,9 @@ class Stage:
         """
         environment = dict(self._environment)
         if profile:
-            environment.update(profile_environment())
+            environment.update(profile_environment(environment))
         else:
-            for name in _PROFILES:
+            for name in PROFILE_NAMES:
                 environment.pop(name, None)
         log = Path(self._folder.name) / f'{len(self._started)}.log'
         process = Process(module, arguments, environment, log)

@@ -1,8 +1,8 @@
 """Subscriptions that ask for as much as their publishers offer."""
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.event_handler import SubscriptionEventCallbacks
 
+from ..events import when_incompatible
 from ..qos import newest, offered_reliability, RELIABLE
 
 
@@ -32,13 +32,12 @@ class FollowingSubscriptions:
             return
         if current:
             self._node.destroy_subscription(current[0])
-        # The default event callback would warn of what on_change is about to mend.
-        events = SubscriptionEventCallbacks(incompatible_qos=lambda event: self._on_change())
         # A group of its own: in older rclpy a callback that comes after the destruction of
         # its subscription blocks its group for ever.
         subscription = self._node.create_subscription(
             message_type, name, callback, newest(reliability),
-            callback_group=MutuallyExclusiveCallbackGroup(), event_callbacks=events)
+            callback_group=MutuallyExclusiveCallbackGroup(),
+            event_callbacks=when_incompatible(self._on_change))
         self._held[name] = (subscription, reliability)
 
     def __contains__(self, name):

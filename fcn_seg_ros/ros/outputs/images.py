@@ -1,13 +1,11 @@
 """A camera's outputs: publishers, who listens to them, and the messages."""
 
-import inspect
-
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from .fractions import fractions_message
+from ..events import when_matched
 from ..messages import compressed_message, image_message, scaled_camera_info
 from ..qos import newest
 from ...images.compressed import encode_jpeg, encode_png
@@ -29,12 +27,13 @@ class OutputGroup:
 
     def __init__(self, node, types, prefix, on_change, qos=None):
         self._node = node
-        # Of its own and not one that outlives the publishers, as for the subscriptions.
+        # One callback group per OutputGroup: rclpy blocks a group for good when an entity in
+        # it is destroyed with a callback pending.
         events_group = MutuallyExclusiveCallbackGroup()
         self._publishers = {
             name: node.create_publisher(
                 message_type, prefix + name, qos or newest(), callback_group=events_group,
-                event_callbacks=_matched(on_change),
+                event_callbacks=when_matched(on_change),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
             for name, message_type in types.items()}
 
@@ -127,10 +126,3 @@ class InfoOutputs(OutputGroup):
             frame.info, frame.header, frame.result.class_mask.shape, frame.result.image_size)
         if info is not None:
             self._publishers['camera_info'].publish(info)
-
-
-def _matched(on_change):
-    """Return event callbacks; rclpy of Humble has no such event, the node's watch does there."""
-    if 'matched' not in inspect.signature(PublisherEventCallbacks).parameters:
-        return PublisherEventCallbacks()
-    return PublisherEventCallbacks(matched=lambda event: on_change())
