@@ -12,7 +12,17 @@ from ..support.process import keep_memory, share_cores
 # other way than before they are imported, which the commands do.
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
 
-COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'nav2',
+COMMANDS = (
+    'networks',
+    'fetch',
+    'segment',
+    'camera',
+    'train',
+    'evaluate',
+    'export',
+    'pack',
+    'nav2',
+)
             'bench', 'tune')
 
 
