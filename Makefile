@@ -61,8 +61,10 @@ lint: venv  ## Run the linters of ROS 2, Ruff, mypy, the rules of imports and of
 	$(BIN)/shellcheck tools/*.sh docker/*.sh .ci/run
 	$(BIN)/hadolint docker/Dockerfile.*
 
-test-unit: venv  ## Test the core, without ROS
-	$(PYTEST) $(PYTEST_ARGS) test/unit
+test-unit: venv  ## Test the core, without ROS; says how many of its lines the tests run
+	$(PYTEST) --cov=fcn_seg_ros --cov-report= $(PYTEST_ARGS) test/unit
+	@printf 'Lines of the core that these tests run: %s %%\n' "$$($(BIN)/coverage report \
+	  --omit='*/fcn_seg_ros/ros/*,*/fcn_seg_ros/bench/dds/*,*/fcn_seg_ros/msg/*' --format=total)"
 
 test-build: venv  ## Build with pip and with colcon, and use what they install
 	$(PYTEST) $(PYTEST_ARGS) test/packaging

@@ -124,7 +124,8 @@ SPECS = (
          launch=True),
     Spec('download', False, 'Fetch missing weights when configuring.'),
     Spec('device', 'auto', 'Where the network runs: auto, cpu, cuda, cuda:N or N.', launch=True),
-    Spec('engine', 'auto', 'What runs the network.', choices=ENGINES, launch=True),
+    Spec('engine', 'auto', "What runs the network; auto takes what 'fcn-seg tune' has found to be "
+         'the fastest on this machine.', choices=ENGINES, launch=True),
     Spec('precision', 'auto', 'Number format of the network; auto is fp16 on a GPU, on a '
          'CPU int8 or bf16 where network and CPU have it, else fp32.',
          choices=PRECISIONS, launch=True),
