@@ -12,8 +12,8 @@ from ..support.process import keep_memory, share_cores
 # other way than before they are imported, which the commands do.
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
 
-COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench',
-            'tune')
+COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'pack',
+            'bench', 'tune')
 
 
 def build_parser():
