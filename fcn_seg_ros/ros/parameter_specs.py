@@ -164,7 +164,7 @@ SPECS = (
     *MOUNT,
     _points('min_range', 'Least distance of points from the lens, m.', (0.0, 1000.0)),
     _points('max_range', 'Largest distance of points from the lens, m.', (0.01, 1000.0),
-         launch=True),
+            launch=True),
     _points('min_height', 'Least height of measured points of obstacles and ground, m.',
             (-100.0, 100.0)),
     _points('max_height', 'Largest height of measured points of obstacles and ground, m.',
