@@ -21,9 +21,10 @@ COMMANDS = (
     'evaluate',
     'export',
     'pack',
+    'tune',
+    'bench',
     'nav2',
 )
-            'bench', 'tune')
 
 
 def build_parser():
