@@ -40,7 +40,7 @@ def get(tmp_path):
 @pytest.fixture
 def light(monkeypatch):
     """Let small files pass for weights, where a test is not about weights."""
-    monkeypatch.setattr(fetch_module, '_load', lambda network, weights: None)
+    monkeypatch.setattr(fetch_module, '_check_loads', lambda network, weights: None)
     return published.tar_gz({'model.onnx': b'weights', 'classes.txt': b'trail\n'})
 
 
