@@ -70,7 +70,7 @@ def _export_int8(folder: str, pictures: str) -> Path:
     from ..offline.sources import list_images, read_image
     network, model, _, weights = load_installed(f'{folder}/network.yaml')
     size = Size(network.height, network.width)
-    preprocess = Preprocessor(size, network.mean, network.std, 'cpu')
+    preprocess = Preprocessor(size, network.mean, network.std)
     _, paths = list_images(pictures)
     step = -(-len(paths) // _CALIBRATION_PICTURES)
     return quantize(model, size, weights,

@@ -1,11 +1,13 @@
-"""``fcn-seg fetch NETWORK``: download weights, with a progress bar."""
+"""``fcn-seg fetch NETWORK``: download weights, or install an archive of ``fcn-seg pack``."""
 
 import argparse
+from pathlib import Path
 import re
 import sys
 from typing import NoReturn, TYPE_CHECKING
 
 from ..networks.fetch import fetch
+from ..networks.packed import install_archive
 from ..networks.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,10 +21,12 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
     :param commands: what ``add_subparsers`` returned.
     """
     parser = commands.add_parser(
-        'fetch', help="download a network's weights",
+        'fetch', help="download a network's weights, or install a packed network",
         description="Download a network's weights, check them, and install them.  A download "
-                    'that broke off goes on where it ended.')
-    parser.add_argument('network', metavar='NETWORK', help='name or alias, see "fcn-seg networks"')
+                    'that broke off goes on where it ended.  An archive of "fcn-seg pack" is '
+                    'installed with the same checks.')
+    parser.add_argument('network', metavar='NETWORK',
+                        help='name or alias, see "fcn-seg networks"; or path of a packed .tar.gz')
     parser.add_argument('--models-dir', default='', metavar='DIR',
                         help='folder of your models (default: the cache folder)')
     parser.add_argument('--url', action='append', default=[], metavar='URL',
@@ -40,6 +44,10 @@ def run(args: argparse.Namespace) -> None:
     :param args: the parsed options.
     :raises FcnSegError: when they cannot be had.
     """
+    if args.network.endswith(('.tar.gz', '.tgz')) and not args.url:
+        name, path = install_archive(Path(args.network), args.models_dir, args.sha256)
+        print(f'{name}: {path}')
+        return
     network = Registry.load(args.models_dir).get(args.network)
     with _Progress(network.name) as progress:
         weights = fetch(network, args.models_dir, urls=args.url, sha256=args.sha256,

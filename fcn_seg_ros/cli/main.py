@@ -9,7 +9,12 @@ import sys
 from ..errors import FcnSegError
 from ..support.process import keep_memory, share_cores
 
-COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
+# OpenCV's backends write lines of their own beside our one, and older ones can be silenced in no
+# other way than before they are imported, which the commands do.
+os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
+
+COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'pack',
+            'bench', 'tune')
 
 
 def build_parser() -> argparse.ArgumentParser:

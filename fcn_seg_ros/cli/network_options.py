@@ -26,7 +26,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
                        help='where weights are looked for first (default: '
                             '$XDG_CACHE_HOME/fcn_seg_ros)')
     group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    group.add_argument('--engine', default='auto', help='auto, torch or onnxruntime')
+    group.add_argument('--engine', default='auto', help='auto, torch, tensorrt or onnxruntime')
     group.add_argument('--precision', default='auto', help='auto, fp32, fp16, bf16 or int8')
     group.add_argument('--threads', type=int, default=0, metavar='N',
                        help="CPU threads, 0 = the engine's own choice")

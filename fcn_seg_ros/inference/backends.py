@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 import logging
+from typing import cast
 
 from . import kernels
 from .engines import start_engine
-from .interface import Backend, Engine, EngineRequest
+from .interface import Backend, Engine, EngineRequest, GpuEngine
 from ..support.arrays import Size
 
 _log = logging.getLogger(__name__)
@@ -46,5 +47,8 @@ def backend_around(engine: Engine, *, size: Size, mean: Sequence[float], std: Se
                               threads=threads)
         _log.warning('%s is not installed: pre- and post-processing take several times as long',
                      kernels.LIBRARY)
-    from .torch_backend import TorchBackend
-    return TorchBackend(engine, size=size, mean=mean, std=std, nearest=nearest)
+        from .torch_backend import TorchBackend
+        return TorchBackend(engine, size=size, mean=mean, std=std, nearest=nearest)
+    from .cuda.backend import CudaBackend
+    # Every engine runs on GPUs as well, if it runs there at all.
+    return CudaBackend(cast(GpuEngine, engine), size=size, mean=mean, std=std, nearest=nearest)

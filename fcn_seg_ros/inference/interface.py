@@ -13,6 +13,8 @@ from .devices import Device
 from ..support.arrays import Float32Array, Size, UInt8Array
 
 if TYPE_CHECKING:
+    import torch
+
     from ..networks.model import FCNResNet18
 
 
@@ -54,11 +56,31 @@ class Engine(Protocol):
         """
 
 
+class GpuEngine(Engine, Protocol):
+    """An engine that runs on a GPU, on tensors and on PyTorch's stream."""
+
+    dtype: 'torch.dtype'
+    """What :meth:`forward` takes and returns."""
+    recordable: bool
+    """Whether a CUDA graph can record :meth:`forward`."""
+
+    def forward(self, batch: 'torch.Tensor') -> 'torch.Tensor':
+        """
+        Give a batch to the current stream and return what its scores will be in.
+
+        :param batch: tensor N x 3 x h x w of :attr:`dtype` on the GPU.
+        :returns: tensor N x C x h' x w' of :attr:`dtype` there.
+        """
+
+
 class Backend(Protocol):
     """Pictures in, class ids and confidence out; for use by one thread at a time."""
 
     device: Device
-    engine: Engine
+
+    @property
+    def engine(self) -> Engine:
+        """Return what runs the network."""
 
     def __call__(self, images: Sequence[UInt8Array], sizes: Sequence[Size],
                  kept: Sequence[int], *, min_confidence: float = 0.0,
@@ -108,6 +130,8 @@ class EngineRequest:
     :param threads: CPU threads that it may use, 0 = its own choice.
     :param deterministic: no autotuning; the same picture gives the same scores.
     :param weights: path of the network's weights, or None.
+    :param on_wait: called about ten times a second while the engine is built, which takes
+        minutes with TensorRT; what it raises breaks that off.
     """
 
     load_model: Callable[[], 'FCNResNet18']
@@ -118,3 +142,4 @@ class EngineRequest:
     threads: int = 0
     deterministic: bool = False
     weights: str | None = None
+    on_wait: Callable[[], None] = lambda: None

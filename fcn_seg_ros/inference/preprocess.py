@@ -1,7 +1,8 @@
 """
-RGB arrays to the network's input batch in PyTorch, on any device.
+RGB arrays to the network's input batch in PyTorch, on the CPU.
 
-It defines what the backends compute: the compiled kernel of the CPU gives the same bytes.
+It defines what the backends compute: the compiled kernel gives the same bytes, and the kernel
+of the GPU the same grey levels, give or take one.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .transfer import to_device
 from ..support.arrays import Size, UInt8Array
 
 
@@ -24,18 +24,16 @@ class Preprocessor:
     :param size: (height, width) of the network's input, pixels.
     :param mean: per channel (R, G, B), in shares of full scale.
     :param std: per channel (R, G, B), in shares of full scale.
-    :param device: torch device the batch is made on.
     """
 
-    def __init__(self, size: Sequence[int], mean: Sequence[float], std: Sequence[float],
-                 device: torch.device | str) -> None:
+    def __init__(self, size: Sequence[int], mean: Sequence[float], std: Sequence[float]
+                 ) -> None:
         self.size = Size(*size)
-        self.device = torch.device(device)
         scale = 1 / (255 * torch.tensor(std))
         offset = -torch.tensor(mean) / torch.tensor(std)
         # As rows of interleaved pixels: a broadcast over the last axis of 3 is 10x slower.
-        self._scale = scale.repeat(self.size[1]).to(self.device)
-        self._offset = offset.repeat(self.size[1]).to(self.device)
+        self._scale = scale.repeat(self.size[1])
+        self._offset = offset.repeat(self.size[1])
 
     def __call__(self, images: Sequence[UInt8Array]) -> torch.Tensor:
         """
@@ -54,13 +52,9 @@ class Preprocessor:
         # torch.from_numpy() takes neither negative strides nor read-only memory.
         if min(image.strides) < 0 or not image.flags.writeable:
             image = np.array(image)
-        pixels = to_device(torch.from_numpy(image), self.device)
+        pixels = torch.from_numpy(image)
         if tuple(pixels.shape[:2]) != tuple(self.size):
-            planes = pixels.permute(2, 0, 1)[None]
-            if self.device.type != 'cpu':  # uint8 is resampled on the CPU only
-                planes = planes.float()
-            planes = F.interpolate(planes, size=self.size, mode='bilinear', antialias=True)
-            if self.device.type != 'cpu':
-                planes = planes.round_().clamp_(0, 255)
+            planes = F.interpolate(pixels.permute(2, 0, 1)[None], size=self.size,
+                                   mode='bilinear', antialias=True)
             pixels = planes[0].permute(1, 2, 0)
         return pixels.reshape(self.size[0], -1)

@@ -139,6 +139,8 @@ class _ModelEngine:
     precision = 'fp32'
     detail = 'fp32, the model as it is'
     prefers_batches = True
+    dtype = torch.float32
+    recordable = False  # its weights change while it is trained
 
     def __init__(self, model: FCNResNet18, device: Device, head: str) -> None:
         self.device = device

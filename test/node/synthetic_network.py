@@ -32,7 +32,7 @@ def write_trained_network(models_dir):
         registry = Registry.load()
         bundled = registry.get('fcn-resnet18-street')
         _take_backbone(model, registry.find_weights(bundled))
-        preprocess = Preprocessor((HEIGHT, WIDTH), bundled.mean, bundled.std, 'cpu')
+        preprocess = Preprocessor((HEIGHT, WIDTH), bundled.mean, bundled.std)
         _train_decoders(model, *_features(model, preprocess, rng), rng)
     folder = models_dir / NAME
     folder.mkdir(parents=True)

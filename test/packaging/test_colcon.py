@@ -86,3 +86,11 @@ def test_the_node_is_an_executable_of_the_package(workspace, in_workspace):
 def test_the_command_line_is_an_executable_of_the_package(workspace, in_workspace):
     command = workspace / 'install' / PACKAGE / 'lib' / PACKAGE / 'fcn-seg'
     assert 'fcn-resnet18-street' in in_workspace(f'{command} networks')
+
+
+def test_tests_that_need_pip_say_so(in_workspace):
+    """``colcon test`` runs the unit tests where pip has not installed the package."""
+    printed = in_workspace(
+        f'python3 -m pytest -q -p no:cacheprovider -rs {REPOSITORY}/test/unit/test_packaging.py')
+    assert 'the package was not installed by pip' in printed
+    assert ' passed' in printed

@@ -47,7 +47,7 @@ def preprocessed(image, size, threads=1):
 
 
 def expected(image, size):
-    return Preprocessor(size, MEAN, STD, 'cpu')([image])[0].numpy()
+    return Preprocessor(size, MEAN, STD)([image])[0].numpy()
 
 
 @pytest.mark.parametrize('threads', [1, 3, 50])

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TYPE_CHECKING
 from .quantized import quantized_path
 from ..devices import Device, resolve_device as resolve_device
 from ..interface import Engine, EngineRequest
+from ..tuning import recall, situation_of
 from ...errors import DeviceError
 from ...support.arrays import Size
 
@@ -90,12 +91,12 @@ def start_engine(request: EngineRequest, engine: str = 'auto') -> Engine:
     """
     Return the engine that runs a network on a device.
 
-    ``auto`` takes what is fastest (docs/performance.md) and logs why: torch on a GPU, in
-    fp16.  On a CPU onnxruntime in int8, where it is installed, the network comes with an int8
-    graph and the CPU computes in it; torch in bf16 on a CPU that computes in that; else
-    onnxruntime, or torch without it.  An automatic choice that fails falls back to the next
-    one with a warning; an explicit one raises.  Where PyTorch is not installed an int8 graph is
-    what there is to take.
+    ``auto`` takes what ``fcn-seg tune`` has found to be the fastest here.  Where nothing was
+    measured it guesses (docs/performance.md) and logs why: torch on a GPU, in fp16.  On a CPU
+    onnxruntime in int8, where it is installed, the network comes with an int8 graph and the
+    CPU computes in it; torch in bf16 on a CPU that computes in that; else onnxruntime, or torch
+    without it.  An automatic choice that fails falls back to the next one with a warning; an
+    explicit one raises.
 
     :param request: what it is made for.  Of its weights an .onnx file is run as it is, and int8
         is the file that ``fcn-seg export --int8`` has written beside them.
@@ -108,6 +109,8 @@ def start_engine(request: EngineRequest, engine: str = 'auto') -> Engine:
         raise DeviceError(
             f"unknown precision '{request.precision}', known: {', '.join(PRECISIONS)}")
     choices = _choices(engine, request.precision, request.device, request.weights)
+    if engine == request.precision == 'auto':
+        choices = [*_remembered(request), *choices]
     for choice, following in pairwise(choices):
         try:
             return _create(request, choice)
@@ -119,6 +122,21 @@ def start_engine(request: EngineRequest, engine: str = 'auto') -> Engine:
         return _create(request, choices[-1])
     except ImportError as error:
         raise DeviceError(f'engine {choices[-1].engine} cannot be used: {error}') from error
+
+
+def _remembered(request: EngineRequest) -> list[_Choice]:
+    """Return the choice that was measured in this situation, if there is one."""
+    if request.weights is None:
+        return []
+    choice = recall(situation_of(request.weights, request.size, request.device))
+    if choice is None:
+        _log.info("which engine is the fastest here is a guess: 'fcn-seg tune' measures it")
+        return []
+    if request.deterministic and not choice.repeats:
+        return []
+    return [_Choice(choice.engine, choice.precision,
+                    f"'fcn-seg tune' found it to be the fastest on {choice.measured}, with "
+                    f'{choice.milliseconds:.1f} ms a frame')]
 
 
 def _create(request: EngineRequest, choice: _Choice) -> Engine:

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     import torch
 
 PROVIDERS = {
-    'cuda': ('TensorrtExecutionProvider', 'CUDAExecutionProvider'),
+    'cuda': ('CUDAExecutionProvider',),
     'cpu': ('OpenVINOExecutionProvider', 'CPUExecutionProvider'),
 }
-"""Execution providers by device, fastest first."""
+"""
+Execution providers by device, fastest first.
+
+Not TensorRT's: it would build its engine in the first frame, for minutes and without a word.
+The tensorrt engine does so while the network is loaded.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +56,7 @@ class OnnxRuntimeEngine:
     """
 
     name = 'onnxruntime'
+    recordable = False
 
     def __init__(self, request: EngineRequest) -> None:
         self.device = request.device
@@ -166,9 +172,25 @@ class OnnxRuntimeEngine:
         import torch
         if self.device.type == 'cpu':
             return torch.from_numpy(self._run_arrays(batch.contiguous().numpy()))
-        if self._fixed_batch and len(batch) != 1:
-            return torch.cat([self._run_tensor(one[None]) for one in batch])
-        return self._run_tensor(batch)
+        return self.forward(batch)
+
+    @property
+    def dtype(self) -> 'torch.dtype':
+        """Return the type that :meth:`forward` takes and returns."""
+        import torch
+        return torch.float32
+
+    def forward(self, batch: 'torch.Tensor') -> 'torch.Tensor':
+        """
+        Return the scores of a batch that lies on the GPU, there.
+
+        :param batch: float32 tensor N x 3 x H x W on the engine's GPU.
+        :returns: float32 tensor N x C x h x w there.
+        """
+        import torch
+        parts = [one[None] for one in batch] if self._fixed_batch else [batch]
+        scores = [self._run_tensor(part) for part in parts]
+        return scores[0] if len(scores) == 1 else torch.cat(scores)
 
     def _run_arrays(self, batch: Float32Array) -> Float32Array:
         parts = np.split(batch, len(batch)) if self._fixed_batch else [batch]
@@ -179,14 +201,16 @@ class OnnxRuntimeEngine:
         """Run a batch on the GPU, where it is and its scores will be."""
         import torch
         batch = batch.contiguous()
+        output = self._session.get_outputs()[0]
+        scores = torch.empty((len(batch), *output.shape[1:]), device=batch.device)
         binding = self._session.io_binding()
-        binding.bind_input(self._input.name, 'cuda', self.device.index, 'float32',
-                           tuple(batch.shape), batch.data_ptr())
-        name = self._session.get_outputs()[0].name
-        binding.bind_output(name, 'cuda', self.device.index)
-        torch.cuda.current_stream(self.device.torch()).synchronize()
+        for bind, name, tensor in ((binding.bind_input, self._input.name, batch),
+                                   (binding.bind_output, output.name, scores)):
+            bind(name, 'cuda', self.device.index, np.float32, tuple(tensor.shape),
+                 tensor.data_ptr())
+        # ONNX Runtime has a stream of its own.
+        torch.cuda.current_stream(batch.device).synchronize()
         self._session.run_with_iobinding(binding)
-        scores: torch.Tensor = torch.from_dlpack(binding.get_outputs()[0]._ortvalue).clone()
         return scores
 
 

@@ -1,4 +1,4 @@
-"""The torch engine: CUDA in half precision with graph replay, CPU in float32."""
+"""The torch engine: CUDA in half precision, CPU in float32."""
 
 from typing import overload
 
@@ -7,7 +7,6 @@ import torch
 from torch.nn import BatchNorm2d, Conv2d, Identity, Module
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from .cuda_graph import CudaGraphs
 from ..devices import Device
 from ..interface import EngineRequest
 from ...errors import DeviceError
@@ -34,9 +33,8 @@ class TorchEngine:
     Run the network with PyTorch.
 
     Batch norms are folded into their convolutions and tensors are laid out
-    channels_last.  On a GPU the network runs in fp16 (``precision`` auto), convolution
-    algorithms are chosen by measuring unless ``deterministic``, and the forward pass of
-    each batch size is recorded once as a CUDA graph and replayed.
+    channels_last.  On a GPU the network runs in fp16 (``precision`` auto), and convolution
+    algorithms are chosen by measuring unless ``deterministic``.
 
     :param model: FCNResNet18 in eval mode, float32, on the CPU; it is taken over
         and changed.
@@ -44,14 +42,14 @@ class TorchEngine:
     :param precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
     :param threads: CPU threads of PyTorch's, for the whole process; 0 leaves them.
     :param deterministic: algorithms are not chosen by measuring.
-    :param use_graphs: record CUDA graphs (off where there is only a fake GPU).
     :raises DeviceError: for a precision that the device lacks.
     """
 
     name = 'torch'
+    recordable = True
 
     def __init__(self, model: FCNResNet18, *, device: Device, precision: str = 'auto',
-                 threads: int = 0, deterministic: bool = False, use_graphs: bool = True) -> None:
+                 threads: int = 0, deterministic: bool = False) -> None:
         self.device = device
         on_gpu = self.device.type == 'cuda'
         self.precision = ('fp16' if on_gpu else 'fp32') if precision == 'auto' else precision
@@ -66,11 +64,10 @@ class TorchEngine:
             torch.backends.cudnn.deterministic = deterministic
         # On a CPU a batch saves some per cent, and its first picture waits for the last one.
         self.prefers_batches = on_gpu
-        self._dtype = _DTYPES[self.precision]
+        self.dtype = _DTYPES[self.precision]
         # PyTorch's types know each of these arguments, but not all at once.
         self._model: FCNResNet18 = _fuse(model).to(  # type: ignore[call-overload]  # see above
-            device.torch(), self._dtype, memory_format=torch.channels_last)
-        self._forward = CudaGraphs(self._model) if on_gpu and use_graphs else self._model
+            device.torch(), self.dtype, memory_format=torch.channels_last)
         self.detail = f'{self.precision}, PyTorch {torch.__version__}'
 
     @overload
@@ -92,8 +89,17 @@ class TorchEngine:
             tensor = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
             scores: Float32Array = self(tensor).numpy()
             return scores
-        result: torch.Tensor = self._forward(batch.to(self._dtype)).float()
-        return result
+        return self.forward(batch.to(self.dtype)).float()
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """
+        Return the scores of a batch in the engine's own type.
+
+        :param batch: tensor N x 3 x H x W of :attr:`dtype` on the device.
+        :returns: tensor N x C x h x w of :attr:`dtype`.
+        """
+        scores: torch.Tensor = self._model(batch)
+        return scores
 
 
 def _fuse(model: FCNResNet18) -> FCNResNet18:
