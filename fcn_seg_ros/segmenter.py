@@ -5,7 +5,6 @@ from functools import cached_property
 import logging
 from numbers import Real
 import os
-from pathlib import Path
 import threading
 from typing import Any, overload, TYPE_CHECKING
 

@@ -60,7 +60,7 @@ class _Progress:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._bar: 'tqdm[NoReturn] | None' = None
+        self._bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> '_Progress':
         return self

@@ -135,7 +135,8 @@ class _Walk:
         self._decoder = DECODERS[model.decoder]
         self._passed = (*_PASSED, 'Slice') if self._decoder.crops else _PASSED
         self._seen = 0
-        self._source: dict[str, str] = {}  # output of a node that is passed over -> the value it stands for
+        # Output of a node that is passed over -> the value it stands for.
+        self._source: dict[str, str] = {}
         self._users: dict[str, list[Node]] = {}
         for node in graph.nodes:
             inputs = [self._resolve(name) for name in node.inputs]
@@ -257,8 +258,9 @@ class _Walk:
         :param skip: name of one value.
         :param up: name of the other.
         """
+        both = sorted((skip, up))
         nodes = [node for node in self._users.get(skip, [])
-                 if node.op == 'Add' and node.outputs and sorted(node.inputs) == sorted((skip, up))]
+                 if node.op == 'Add' and node.outputs and sorted(node.inputs) == both]
         if len(nodes) != 1:
             raise WeightsError('its graph does not add what the network adds')
         self._seen += 1
@@ -300,17 +302,19 @@ def _check_layer(node: Node, module: nn.Module, name: str) -> None:
         return
     if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) or node.op != _OPS[type(module)]:
         raise WeightsError(f'its layer {name} is a {node.op}')
-    wanted: dict[str, object] = {'strides': module.stride, 'dilations': module.dilation, 'group': module.groups,
-              'pads': (*module.padding, *module.padding), 'kernel_shape': module.kernel_size,
-              'auto_pad': 'NOTSET'}
+    wanted: dict[str, object] = {
+        'strides': module.stride, 'dilations': module.dilation, 'group': module.groups,
+        'pads': (*module.padding, *module.padding), 'kernel_shape': module.kernel_size,
+        'auto_pad': 'NOTSET'}
     if isinstance(module, nn.ConvTranspose2d):
         wanted['output_padding'] = module.output_padding
     _check_attributes(node, name, **wanted)
 
 
 def _check_attributes(node: Node, name: str, **wanted: object) -> None:
-    defaults: dict[str, object] = {'strides': (1, 1), 'dilations': (1, 1), 'group': 1, 'pads': (0, 0, 0, 0),
-                'ceil_mode': 0, 'auto_pad': 'NOTSET', 'output_padding': (0, 0)}
+    defaults: dict[str, object] = {
+        'strides': (1, 1), 'dilations': (1, 1), 'group': 1, 'pads': (0, 0, 0, 0),
+        'ceil_mode': 0, 'auto_pad': 'NOTSET', 'output_padding': (0, 0)}
     for key, value in wanted.items():
         # Convolutions may leave out the kernel's shape: it is that of the weights.
         found = node.attributes.get(key, defaults.get(key, value))
