@@ -77,7 +77,7 @@ class Network:
 
     @property
     def size(self) -> Size:
-        """The size of its input, pixels."""
+        """Return the size of its input, pixels."""
         return Size(self.height, self.width)
 
     @property
