@@ -1,4 +1,4 @@
-"""From the exports of labelling tools to a network that segments: the way of the docs, for real."""
+"""From the exports of labelling tools to a network that segments: the way of the docs."""
 
 import json
 import shutil
