@@ -92,7 +92,7 @@ def _refusal(error: pickle.UnpicklingError) -> str:
     if found is None:
         return ('is damaged, or holds more than tensors and plain values, which could run code: '
                 f'not loaded ({_reason(error)})')
-    return (f"holds a {found[1]} beside its tensors, which could run code: not loaded; save the "
+    return (f'holds a {found[1]} beside its tensors, which could run code: not loaded; save the '
             'tensors alone where it was made, with torch.save(model.state_dict(), ...)')
 
 
