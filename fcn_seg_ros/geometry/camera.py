@@ -49,7 +49,7 @@ class CameraModel:
                          p: Sequence[float], distortion_model: str, binning_x: int = 0,
                          binning_y: int = 0, roi: Sequence[int] = (0, 0, 0, 0),
                          rectified: bool = False, r: Sequence[float] | None = None
-                        ) -> 'CameraModel':
+                         ) -> 'CameraModel':
         """
         Check the fields of a CameraInfo.
 
@@ -115,7 +115,7 @@ class CameraModel:
                 f'{width}x{height}: publish the camera_info that goes with them')
 
     def for_mask(self, height: int, width: int, image_size: tuple[int, int] | None = None
-                ) -> 'MaskCamera':
+                 ) -> 'MaskCamera':
         """
         Return the :class:`MaskCamera` for a mask of this size over the whole image.
 
@@ -246,7 +246,7 @@ class RescaledInfo:
 def rescaled_info(*, width: int, height: int, k: Sequence[float], p: Sequence[float],
                   binning_x: int = 0, binning_y: int = 0, roi: Sequence[int] = (0, 0, 0, 0),
                   mask_height: int, mask_width: int, image_size: tuple[int, int] | None = None
-                 ) -> RescaledInfo | None:
+                  ) -> RescaledInfo | None:
     """
     Return the calibration of the mask itself, for a CameraInfo beside it.
 
@@ -292,7 +292,7 @@ def _is_size(size: Sequence[int], expected: Sequence[int]) -> bool:
 
 
 def _scale(focal: float, centre: float, offset: int, binning: int, scale: float
-          ) -> tuple[float, float]:
+           ) -> tuple[float, float]:
     """Return focal length and principal point after ROI, binning and resampling, one axis."""
     return focal / binning * scale, ((centre - offset) / binning + 0.5) * scale - 0.5
 

@@ -96,7 +96,7 @@ def field_limit(kind: str, d: Sequence[float]) -> float:
 
 
 def undistort(kind: str, d: Sequence[float], points: Float64Array, pixels_per_unit: float
-             ) -> Float64Array:
+              ) -> Float64Array:
     """
     Return the rays through image points, NaN where the model has none.
 

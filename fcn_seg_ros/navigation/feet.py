@@ -107,7 +107,7 @@ def find_feet(camera: MaskCamera, obstacle: BoolArray, directions: Directions) -
 
 
 def in_front(bins: Int64Array, depression: Float32Array | Float64Array, outline: Float64Array
-            ) -> BoolArray:
+             ) -> BoolArray:
     """
     Tell which rays end on ground that is nearer than all obstacles in their direction.
 
@@ -146,7 +146,7 @@ def _half_widths(rays: Float32Array, depression: Float32Array) -> Int64Array:
 
 
 def _lowest_per_bin(bins: Int64Array, depression: Float32Array, half_widths: Int64Array, count: int
-                   ) -> tuple[Float64Array, Int64Array]:
+                    ) -> tuple[Float64Array, Int64Array]:
     """Return per bin the largest depression that covers it, and the index of its pixel or -1."""
     spans = 2 * half_widths + 1
     owner = np.repeat(np.arange(len(bins)), spans)

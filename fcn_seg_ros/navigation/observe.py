@@ -61,7 +61,7 @@ def _on_grid(xyz: Float32Array, pose: Pose) -> Float64Array:
 
 
 def _look_up(centers: Float64Array, geometry: Geometry, grid_pose: Pose, limits: CloudLimits
-            ) -> tuple[Int64Array, Float64Array]:
+             ) -> tuple[Int64Array, Float64Array]:
     """Return the pixels that see some cells, and those cells' centres: (int N, float N x 2)."""
     # The ground plane of the ground frame, as seen from the grid's frame: where r . p + t = 0.
     ground_from_grid = geometry.pose_of_camera @ grid_pose.inverse()

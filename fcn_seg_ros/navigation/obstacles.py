@@ -205,7 +205,7 @@ def foot_points(geometry: Geometry, feet: Feet, limits: CloudLimits) -> Selectio
 
 
 def measured_points(geometry: Geometry, obstacle: BoolArray, limits: CloudLimits
-                   ) -> tuple[Selection, Selection]:
+                    ) -> tuple[Selection, Selection]:
     """
     Return the measured points of obstacles, those that lie high enough to be ones and those not.
 

@@ -48,7 +48,7 @@ def rgb_table(colors: UInt8Array) -> Float32Array:
 
 def organized_cloud(rays: Float32Array, depth: Float32Array, class_mask: UInt8Array,
                     confidence: UInt8Array, rgb: Float32Array, out: PointArray | None = None
-                   ) -> PointArray:
+                    ) -> PointArray:
     """
     Return one point per mask pixel, row-major.
 
@@ -75,7 +75,7 @@ def organized_cloud(rays: Float32Array, depth: Float32Array, class_mask: UInt8Ar
 
 def sparse_cloud(xyz: Float32Array, pixels: Int64Array, class_mask: UInt8Array,
                  confidence: UInt8Array, rgb: Float32Array, out: PointArray | None = None
-                ) -> PointArray:
+                 ) -> PointArray:
     """
     Return the points of some pixels.
 
@@ -95,7 +95,7 @@ def sparse_cloud(xyz: Float32Array, pixels: Int64Array, class_mask: UInt8Array,
 
 
 def _attributes(out: PointArray, class_ids: UInt8Array, confidence: UInt8Array, rgb: Float32Array
-               ) -> None:
+                ) -> None:
     np.multiply(confidence, _PROBABILITY, out=out['confidence'], dtype=np.float32)
     out['rgb'] = rgb[class_ids]
     out['class_id'] = class_ids
