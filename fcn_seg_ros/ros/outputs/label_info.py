@@ -1,6 +1,9 @@
 """The id-to-name map as a vision_msgs/LabelInfo, where vision_msgs is installed."""
 
+from rclpy.node import Node
+
 from ..qos import latched
+from ...networks.classes import ClassSet
 
 try:
     from vision_msgs.msg import LabelInfo, VisionClass
@@ -9,15 +12,24 @@ except ImportError:  # not among the ROS 2 packages of PyPI
 
 
 class LabelInfoOutput:
-    """Publish the classes once per network; those who come later get them, too."""
+    """
+    Publish the classes once per network; those who come later get them, too.
 
-    def __init__(self, node):
+    :param node: the node to publish with.
+    """
+
+    def __init__(self, node: Node) -> None:
         self._node = node
         self._publisher = LabelInfo and node.create_publisher(
             LabelInfo, '~/label_info', latched())
 
-    def publish(self, classes, min_confidence):
-        """Publish a :class:`.ClassSet`."""
+    def publish(self, classes: ClassSet, min_confidence: float) -> None:
+        """
+        Publish the classes of a network.
+
+        :param classes: the classes.
+        :param min_confidence: the threshold below which pixels are unknown, 0 to 1.
+        """
         if self._publisher is None:
             return
         msg = LabelInfo(threshold=float(min_confidence), class_map=[
@@ -26,7 +38,7 @@ class LabelInfoOutput:
         msg.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(msg)
 
-    def close(self):
+    def close(self) -> None:
         """Destroy the publisher."""
         if self._publisher is not None:
             self._node.destroy_publisher(self._publisher)
