@@ -61,7 +61,8 @@ def test_a_calibration_that_was_published_once_before_the_node_started(nodes):
     graph = nodes.graph
     infos = graph.node.create_publisher(CameraInfo, 'camera_info', QoSProfile(
         depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=RELIABLE))
-    infos.publish(CameraInfo(width=64, height=48, k=[50.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0]))
+    infos.publish(CameraInfo(
+        width=64, height=48, k=[50.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0]))
     nodes.start()
     scaled = graph.listen(CameraInfo, '/segmentation/camera_info')
     camera = graph.camera()

@@ -33,8 +33,8 @@ class OutputGroup:
         events_group = MutuallyExclusiveCallbackGroup()
         self._publishers = {
             name: node.create_publisher(
-                message_type, self._topic(node, prefix, name), qos or newest(), callback_group=events_group,
-                event_callbacks=when_matched(on_change),
+                message_type, self._topic(node, prefix, name), qos or newest(),
+                callback_group=events_group, event_callbacks=when_matched(on_change),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
             for name, message_type in types.items()}
 
