@@ -13,7 +13,7 @@ from ..support.process import keep_memory, share_cores
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
 
 COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench',
-            'tune')
+            'tune', 'doctor')
 
 
 def build_parser():
