@@ -1,20 +1,24 @@
-"""``fcn-seg fetch NETWORK``: download weights, with a progress bar."""
+"""``fcn-seg fetch NETWORK``: download weights, or install an archive of ``fcn-seg pack``."""
 
 import argparse
+from pathlib import Path
 import re
 import sys
 
 from ..networks.fetch import fetch
+from ..networks.packed import install_archive
 from ..networks.registry import Registry
 
 
 def add_parser(commands):
     """Add the command's parser."""
     parser = commands.add_parser(
-        'fetch', help="download a network's weights",
+        'fetch', help="download a network's weights, or install a packed network",
         description="Download a network's weights, check them, and install them.  A download "
-                    'that broke off goes on where it ended.')
-    parser.add_argument('network', metavar='NETWORK', help='name or alias, see "fcn-seg networks"')
+                    'that broke off goes on where it ended.  An archive of "fcn-seg pack" is '
+                    'installed with the same checks.')
+    parser.add_argument('network', metavar='NETWORK',
+                        help='name or alias, see "fcn-seg networks"; or path of a packed .tar.gz')
     parser.add_argument('--models-dir', default='', metavar='DIR',
                         help='folder of your models (default: the cache folder)')
     parser.add_argument('--url', action='append', default=[], metavar='URL',
@@ -27,6 +31,10 @@ def add_parser(commands):
 
 def run(args):
     """Fetch, and print the path of the weights."""
+    if args.network.endswith(('.tar.gz', '.tgz')) and not args.url:
+        name, path = install_archive(Path(args.network), args.models_dir, args.sha256)
+        print(f'{name}: {path}')
+        return
     network = Registry.load(args.models_dir).get(args.network)
     with _Progress(network.name) as progress:
         weights = fetch(network, args.models_dir, urls=args.url, sha256=args.sha256,

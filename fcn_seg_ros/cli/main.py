@@ -12,8 +12,20 @@ from ..support.process import keep_memory, share_cores
 # other way than before they are imported, which the commands do.
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
 
-COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench',
-            'tune', 'doctor')
+COMMANDS = (
+    'networks',
+    'fetch',
+    'segment',
+    'camera',
+    'train',
+    'evaluate',
+    'export',
+    'pack',
+    'tune',
+    'bench',
+    'nav2',
+    'doctor',
+)
 
 
 def build_parser():

@@ -57,11 +57,21 @@ class NavigationFrame:
         return foot_points(self.geometry, self.feet, self.limits)
 
     @cached_property
+    def _measured(self):
+        """Return the measured points of obstacles: (high enough to be ones, too low)."""
+        return measured_points(self.geometry, self.obstacle, self.limits)
+
+    @cached_property
     def marked(self):
         """Return the obstacles' points, :class:`.obstacles.Selection`."""
         if self.geometry.measured:
-            return measured_points(self.geometry, self.obstacle, self.limits)
+            return self._measured[0]
         return thinned(self._standing, self.limits.voxel)
+
+    @property
+    def low(self):
+        """Return what is an obstacle by its class but lies on the ground, or None: no depth."""
+        return self._measured[1] if self.geometry.measured else None
 
     @cached_property
     def cleared(self):
@@ -95,7 +105,7 @@ class NavigationFrame:
     def observe(self, grid, grid_pose):
         """Return the frame's votes for a grid, see :func:`.observe.observe`."""
         return observe(grid, self.geometry, grid_pose, self.class_mask, self.confidence,
-                       self.roles, self.marked, self.limits)
+                       self.roles, self.marked, self.limits, self.low)
 
 
 class CameraNavigation:

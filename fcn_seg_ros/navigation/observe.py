@@ -4,17 +4,19 @@ import numpy as np
 
 from .costmap import Observation
 from .obstacles import strided_pixels
+from .roles import MAX_COST
 
 _PROBABILITY = np.float32(1 / 255)
 
 
-def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, limits):
+def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, limits, low=None):
     """
     Return what a frame says about the ground around the robot.
 
     Ground is every pixel of that role, also above an obstacle, since in the grid a pixel
     speaks for its own cell only.  On the ground plane, cells fall between two image rows from
-    some distance on; those look up the pixel that sees their centre.
+    some distance on; those look up the pixel that sees their centre.  What is an obstacle by its
+    class but was measured to lie on the ground is ground of the highest cost.
 
     :param grid: :class:`.costmap.EvidenceGrid`, centred.
     :param geometry: :class:`.obstacles.Geometry` of the frame.
@@ -23,6 +25,7 @@ def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, li
     :param roles: :class:`.roles.RoleTable`.
     :param marked: :class:`.obstacles.Selection`, the obstacle points.
     :param limits: :class:`.obstacles.CloudLimits`: range and stride.
+    :param low: :class:`.obstacles.Selection`, obstacles' points that lie on the ground, or None.
     :returns: :class:`.costmap.Observation`.
     """
     ids, confidences = class_mask.reshape(-1), confidence.reshape(-1)
@@ -34,8 +37,13 @@ def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, li
         seen = ground.reshape(-1)[far_pixels]
         pixels = np.concatenate([pixels, far_pixels[seen]])
         xy = np.concatenate([xy, far_xy[seen]])
+    cost = roles.cost[ids[pixels]]
+    if low is not None:
+        pixels = np.concatenate([pixels, low.pixels])
+        xy = np.concatenate([xy, _on_grid(low.xyz, grid_pose)])
+        cost = np.concatenate([cost, np.full(len(low.pixels), MAX_COST, np.float32)])
     return Observation(
-        ground_xy=xy, ground_cost=roles.cost[ids[pixels]],
+        ground_xy=xy, ground_cost=cost,
         ground_confidence=confidences[pixels] * _PROBABILITY,
         obstacle_xy=_on_grid(marked.xyz, grid_pose),
         obstacle_confidence=confidences[marked.pixels] * _PROBABILITY)

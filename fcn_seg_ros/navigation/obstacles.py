@@ -1,9 +1,14 @@
 """
 Marking and clearing points: what a costmap layer takes for hits and for free ground.
 
-With measured depth every obstacle pixel is a point.  Without it a pixel's place is known
-only where it touches the ground, so of each direction only the foot counts (see ``feet``):
-the lower edge of the lowest obstacle pixel, put on the ground plane.
+With measured depth every obstacle pixel is a point, if it is high enough.  Along the border of
+an obstacle's mask some pixels see the ground beside or behind it; taken for obstacles they
+would draw a wall there.  So a measured obstacle point has to lie a margin above the ground
+(see :meth:`CloudLimits.margin`); what lies lower counts as ground of the highest cost.
+
+Without depth a pixel's place is known only where it touches the ground, so of each direction
+only the foot counts (see ``feet``): the lower edge of the lowest obstacle pixel, put on the
+ground plane.  No margin applies to feet.
 
 An obstacle that reaches the image's border below stands somewhere between the camera and
 the nearest ground in view.  Its foot is put there, at the border, so that it is not lost.
@@ -23,6 +28,10 @@ MAX_VOXELS = 1000
 """Most voxels from the lens to the range's end, so that a voxel's number fits 64 bits."""
 
 
+NOISE_DEVIATIONS = 3
+"""Standard deviations of the depth's noise that ground may seem to be up."""
+
+
 @dataclass(frozen=True)
 class CloudLimits:
     """
@@ -31,6 +40,9 @@ class CloudLimits:
     :param min_range, max_range: distance from the lens, m.
     :param min_height, max_height: above the ground, m; applies to measured depth, where the
         camera's pose is known.
+    :param min_obstacle_height: above the ground, m, of obstacles; applies as the two above.
+    :param depth_noise: standard deviation of measured depth, as a share of it; raises the
+        least height of obstacles where it would lift ground above it.
     :param stride: every how many rows and columns of the mask are used (feet are looked for
         in all); 0 chooses, so that about :data:`PIXEL_BUDGET` pixels remain.
     :param voxel: edge of the cubes of which one point each is kept, m; 0 keeps all.
@@ -43,6 +55,8 @@ class CloudLimits:
     max_range: float = 10.0
     min_height: float = -0.3
     max_height: float = 2.0
+    min_obstacle_height: float = 0.05
+    depth_noise: float = 0.01
     stride: int = 0
     voxel: float = 0.05
     min_pixels: int = 1
@@ -54,6 +68,11 @@ class CloudLimits:
         if not self.min_height < self.max_height:
             raise ValueError(f'min_height {self.min_height:g} must be below max_height '
                              f'{self.max_height:g}')
+        if not self.min_obstacle_height < self.max_height:
+            raise ValueError(f'min_obstacle_height {self.min_obstacle_height:g} must be below '
+                             f'max_height {self.max_height:g}')
+        if not 0.0 <= self.depth_noise < 1.0:
+            raise ValueError(f'depth_noise {self.depth_noise:g} must be 0 or more, and below 1')
         if self.stride < 0 or self.min_pixels < 1 or not self.voxel >= 0.0:
             raise ValueError('stride and voxel must be 0 or more, min_pixels 1 or more')
         if self.voxel > 0.0 and self.max_range > MAX_VOXELS * self.voxel:
@@ -63,6 +82,19 @@ class CloudLimits:
     def stride_for(self, shape):
         """Return the stride for masks of shape (H, W)."""
         return self.stride or max(1, round(math.sqrt(shape[0] * shape[1] / PIXEL_BUDGET)))
+
+    def margin(self, lens_height):
+        """
+        Return how high above the ground measured points of obstacles have to be, m.
+
+        An error of depth moves a point along its ray: ground that is seen from a lens at the
+        height h goes up by the same share of h, however far away it is.  Three standard
+        deviations of that are the least margin.
+
+        :param lens_height: of the lens above the ground, m.
+        """
+        noise = NOISE_DEVIATIONS * self.depth_noise * lens_height
+        return max(self.min_obstacle_height, noise) if noise else self.min_obstacle_height
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +122,16 @@ class Geometry:
         for axis in (0, 1):
             np.multiply(rays[..., axis].reshape(-1)[pixels], xyz[:, 2], out=xyz[:, axis])
         return xyz
+
+    def heights(self, xyz):
+        """
+        Return how high points of the optical frame lie above the ground; takes a pose.
+
+        :param xyz: float32 array N x 3, optical frame, m.
+        :returns: float32 array N, m.
+        """
+        up = self.pose.rotation[2].astype(np.float32)
+        return xyz @ up + np.float32(self.pose.translation[2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,17 +178,29 @@ def foot_points(geometry, feet, limits):
     return Selection(xyz.astype(np.float32), feet.pixels[found])
 
 
-def measured_points(geometry, wanted, limits):
+def measured_points(geometry, obstacle, limits):
     """
-    Return the measured points of some pixels, within the height limits where those apply.
+    Return the measured points of obstacles, those that lie high enough to be ones and those not.
+
+    Without a pose nothing is known of heights, and all points count as high enough.
 
     :param geometry: :class:`Geometry` of the mask.
-    :param wanted: bool array H x W.
+    :param obstacle: bool array H x W, the pixels of that role.
     :param limits: :class:`CloudLimits`.
-    :returns: :class:`Selection`, thinned.
+    :returns: (obstacles, low), two :class:`Selection` objects; the first is thinned.  ``low``
+        lies between ``min_height`` and the margin above the ground.
     """
-    pixels = strided_pixels(wanted & np.isfinite(geometry.depth), limits)
-    return _within_height(geometry, pixels, limits)
+    pixels = strided_pixels(obstacle & np.isfinite(geometry.depth), limits)
+    xyz = geometry.points(pixels)
+    if geometry.pose is None:
+        nothing = Selection(xyz[:0], pixels[:0])
+        return thinned(Selection(xyz, pixels), limits.voxel), nothing
+    height = geometry.heights(xyz)
+    inside = (height >= limits.min_height) & (height <= limits.max_height)
+    high = height >= limits.margin(float(geometry.pose.translation[2]))
+    obstacles = Selection(xyz[inside & high], pixels[inside & high])
+    return (thinned(obstacles, limits.voxel),
+            Selection(xyz[inside & ~high], pixels[inside & ~high]))
 
 
 def ground_points(geometry, ground, feet, directions, limits):
@@ -164,9 +218,12 @@ def ground_points(geometry, ground, feet, directions, limits):
     pixels = strided_pixels(ground & np.isfinite(geometry.depth), limits)
     visible = in_front(*directions.of(take(geometry.camera.rays, pixels)), feet.outline)
     pixels = pixels[visible]
-    if geometry.measured:
-        return _within_height(geometry, pixels, limits)
-    return thinned(Selection(geometry.points(pixels), pixels), limits.voxel)
+    xyz = geometry.points(pixels)
+    if geometry.measured and geometry.pose is not None:
+        height = geometry.heights(xyz)
+        inside = (height >= limits.min_height) & (height <= limits.max_height)
+        xyz, pixels = xyz[inside], pixels[inside]
+    return thinned(Selection(xyz, pixels), limits.voxel)
 
 
 def strided_pixels(wanted, limits):
@@ -197,13 +254,3 @@ def thinned(selection, voxel):
     first = np.concatenate([[True], cubes[1:] != cubes[:-1]])
     kept = np.sort(packed[first] - cubes[first] * count)
     return Selection(selection.xyz[kept], selection.pixels[kept])
-
-
-def _within_height(geometry, pixels, limits):
-    xyz = geometry.points(pixels)
-    if geometry.pose is not None:
-        up = geometry.pose.rotation[2].astype(np.float32)
-        height = xyz @ up + np.float32(geometry.pose.translation[2])
-        inside = (height >= limits.min_height) & (height <= limits.max_height)
-        xyz, pixels = xyz[inside], pixels[inside]
-    return thinned(Selection(xyz, pixels), limits.voxel)

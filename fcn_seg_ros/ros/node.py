@@ -193,6 +193,14 @@ class SegmentationNode(Node):
 
         return Guard(load(settings), settings, load, self.get_logger(), on_step=self._on_step)
 
+    def set_parameters_atomically(self, parameter_list):
+        """
+        Set parameters as a client has written them: a whole number for a number, and so on.
+
+        The parameter services end here, on every distribution.
+        """
+        return super().set_parameters_atomically(parameters.in_types(parameter_list))
+
     def _on_parameters(self, requested):
         """Grant a request as a whole and when it can be obeyed, and obey it."""
         try:
