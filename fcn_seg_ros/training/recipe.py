@@ -15,7 +15,7 @@ from .datasets import DATASETS
 from .settings import (
     Choice, Flag, Key, Number, Range, read_section, Section, Sides, Text, Texts, Whole)
 from ..errors import TrainingError
-from ..networks.model import DECODERS
+from ..networks.decoders import DECODERS
 from ..support.arrays import MAX_SIDE, Size
 from ..support.safe_yaml import Fields, is_number, load_yaml
 
