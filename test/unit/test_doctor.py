@@ -190,8 +190,9 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch):
 @pytest.mark.parametrize(('levels', 'status'), [
     ([Level.OK], 0), ([Level.WARNING, Level.OK], 1), ([Level.FAULT, Level.WARNING], 2)])
 def test_the_worst_finding_is_the_status(levels, status, monkeypatch, capsys):
-    monkeypatch.setattr('fcn_seg_ros.doctor.CHECKS', (lambda: [
-        finding.Finding(level, 'thing', 'is so', 'mend it' if level else '') for level in levels],))
+    found = [finding.Finding(level, 'thing', 'is so', 'mend it' if level else '')
+             for level in levels]
+    monkeypatch.setattr('fcn_seg_ros.doctor.CHECKS', (lambda: found,))
     assert main(['doctor']) == status
     out = capsys.readouterr().out
     assert out.count('thing: is so') == len(levels)
