@@ -95,7 +95,7 @@ def test_a_cache_that_cannot_be_written(tmp_path):
 
 
 def test_a_library_made_for_another_numpy(other_module):
-    """NumPy 2 writes this to stderr, and the module imports or crashes."""
+    """Such a module makes NumPy 2 write this to stderr, and imports or crashes."""
     other_module('cv_bridge', 'import sys\nsys.stderr.write("A module that was compiled using '
                  'NumPy 1.x cannot be run in NumPy 2.4\\n")\n')
     found = libraries.check_import('cv_bridge')
