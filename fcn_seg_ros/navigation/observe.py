@@ -2,14 +2,19 @@
 
 import numpy as np
 
-from .costmap import Observation
-from .obstacles import strided_pixels
-from .roles import MAX_COST
+from .costmap import EvidenceGrid, Observation
+from .obstacles import CloudLimits, Geometry, Selection, strided_pixels
+from .roles import RoleTable
+from ..geometry.pose import Pose
+from ..networks.classes import MAX_COST
+from ..support.arrays import Float32Array, Float64Array, Int64Array, UInt8Array
 
 _PROBABILITY = np.float32(1 / 255)
 
 
-def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, limits, low=None):
+def observe(grid: EvidenceGrid, geometry: Geometry, grid_pose: Pose, class_mask: UInt8Array,
+            confidence: UInt8Array, roles: RoleTable, marked: Selection, limits: CloudLimits,
+            low: Selection | None = None) -> Observation:
     """
     Return what a frame says about the ground around the robot.
 
@@ -21,7 +26,8 @@ def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, li
     :param grid: :class:`.costmap.EvidenceGrid`, centred.
     :param geometry: :class:`.obstacles.Geometry` of the frame.
     :param grid_pose: :class:`.pose.Pose` of the optical frame in the grid's frame.
-    :param class_mask, confidence: uint8 arrays H x W.
+    :param class_mask: uint8 array H x W.
+    :param confidence: uint8 array H x W, probability x 255.
     :param roles: :class:`.roles.RoleTable`.
     :param marked: :class:`.obstacles.Selection`, the obstacle points.
     :param limits: :class:`.obstacles.CloudLimits`: range and stride.
@@ -49,15 +55,16 @@ def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, li
         obstacle_confidence=confidences[marked.pixels] * _PROBABILITY)
 
 
-def _on_grid(xyz, pose):
+def _on_grid(xyz: Float32Array, pose: Pose) -> Float64Array:
     # float64 from here on: odometry may be kilometres from its origin
-    return xyz @ pose.rotation[:2].T + pose.translation[:2]
+    return np.asarray(xyz @ pose.rotation[:2].T + pose.translation[:2])
 
 
-def _look_up(centers, geometry, grid_pose, limits):
+def _look_up(centers: Float64Array, geometry: Geometry, grid_pose: Pose, limits: CloudLimits
+             ) -> tuple[Int64Array, Float64Array]:
     """Return the pixels that see some cells, and those cells' centres: (int N, float N x 2)."""
     # The ground plane of the ground frame, as seen from the grid's frame: where r . p + t = 0.
-    ground_from_grid = geometry.pose @ grid_pose.inverse()
+    ground_from_grid = geometry.pose_of_camera @ grid_pose.inverse()
     r, t = ground_from_grid.rotation[2], ground_from_grid.translation[2]
     with np.errstate(divide='ignore', invalid='ignore'):
         z = -(centers @ r[:2] + t) / r[2]
