@@ -9,7 +9,7 @@ from .stages import synchronized
 from .timing import measure
 from ..errors import DeviceError
 from ..inference.engines import computes_bf16, create_engine
-from ..networks.registry import Registry
+from ..networks.loading import find_network
 from ..networks.weights import load_network
 
 _log = logging.getLogger(__name__)
@@ -27,10 +27,8 @@ def load_forwards(network, weights, models_dir, device, threads, precision='auto
     :param precision: of those that are compared; ``auto``: all that there are.
     :returns: {description: function without arguments}, :data:`EAGER` first.
     """
-    registry = Registry.load(models_dir)
-    entry = registry.get(network)
-    path = weights or registry.find_weights(entry)
-    size = (entry.height, entry.width)
+    entry, path = find_network(network, weights, models_dir)
+    size = entry.size
     batch = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(str(device))
     if threads:
         torch.set_num_threads(threads)

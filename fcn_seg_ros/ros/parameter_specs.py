@@ -169,6 +169,10 @@ SPECS = (
             (-100.0, 100.0)),
     _points('max_height', 'Largest height of measured points of obstacles and ground, m.',
             (-100.0, 100.0)),
+    _points('min_obstacle_height', 'Least height above the ground of measured points of '
+            'obstacles, m; feet on the ground plane are not measured.', (-100.0, 100.0)),
+    _points('depth_noise', 'Standard deviation of measured depth as a share of it: least height '
+            'of obstacles grows with it.', (0.0, 0.5)),
     _points('stride', 'Every how many rows and columns of the mask are used, 0 = by its size.',
             (0, 64)),
     _points('voxel', 'Edge of the cubes of which obstacles and ground keep a point each, m; '

@@ -8,9 +8,9 @@ import tempfile
 
 from .card import model_card
 from .folder import write_entry
-from .installed import load_installed
 from ..errors import TrainingError
 from ..inference.engines.quantized import quantized_path
+from ..networks.loading import load_installed
 from ..networks.packed import CARD_FILE, TEXT_FILES
 from ..networks.registry import NETWORK_FILE
 from ..support.arrays import Size

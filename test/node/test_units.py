@@ -21,6 +21,10 @@ class FakeNode:
 
     def __init__(self):
         self.published = []
+        self.said = []
+
+    def get_logger(self):
+        return SimpleNamespace(info=self.said.append)
 
     def resolve_topic_name(self, name):
         return f'/{name}'
@@ -130,6 +134,8 @@ def test_without_vision_msgs_there_is_no_label_info():
     output.publish(None, 0.0)
     output.close()
     assert node.published == []
+    text, = node.said
+    assert 'vision_msgs' in text and 'semantic_segmentation_layer' in text
 
 
 def test_a_callback_of_what_is_being_destroyed_does_not_end_the_process():
