@@ -25,6 +25,7 @@ COMMANDS = (
     'tune',
     'bench',
     'nav2',
+    'doctor',
 )
 
 

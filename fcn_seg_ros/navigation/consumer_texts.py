@@ -36,8 +36,10 @@ STATIC_HEADER = """\
 #
 # Only for rolling costmaps: StaticLayer resizes a fixed one to the grid. The grid has to be in
 # a frame whose axes stay put (costmap.frame: odom), and costmap.unobserved has to be -1 in the
-# segmentation node, as it is by default: what nobody has seen is unknown, not free, and a grid
-# that is no longer fed turns unknown by itself.
+# segmentation node, as it is by default: what nobody has seen is unknown, not free.
+#
+# StaticLayer does not notice when the node or its camera falls silent: the last grid stays.
+# Watch /diagnostics, or the stamps of the grid; obstacle_layer.yaml notices by itself.
 """
 
 STATIC_COSTMAP = """\

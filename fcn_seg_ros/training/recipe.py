@@ -152,7 +152,8 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """
     data = load_yaml(Path(path)) or {}
     for text in overrides:
-        _override(data, text)
+        if isinstance(data, dict):  # else parse_recipe says what is wrong
+            _override(data, text)
     return parse_recipe(data, str(path))
 
 

@@ -20,6 +20,11 @@ class LabelInfoOutput:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        if LabelInfo is None:
+            node.get_logger().info(
+                'vision_msgs is not installed, so that there is no ~/label_info: install it '
+                "before you use Nav2's semantic_segmentation_layer, which without it ends "
+                "Nav2's process at the first mask")
         self._publisher = LabelInfo and node.create_publisher(
             LabelInfo, '~/label_info', latched())
 
