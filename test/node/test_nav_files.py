@@ -1,4 +1,4 @@
-"""Nav2's parameter files as Nav2 reads them: by rcl, for the node of a local costmap or the monitor."""
+"""Nav2's parameter files as Nav2 reads them: by rcl, for the node that they are for."""
 
 from pathlib import Path
 
