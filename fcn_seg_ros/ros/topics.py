@@ -26,6 +26,7 @@ class Topics:
     def __init__(self, node, settings, throttle, on_frame, on_change):
         self._lock = threading.Lock()
         self._transforms = Transforms(node)
+        self._throttle = throttle
         self.cameras = []
         self._shared = []
         try:
@@ -61,6 +62,8 @@ class Topics:
             self._transforms.follow(active and any(
                 navigation.needs_transforms(camera.name, camera.navigation.wanted())
                 for camera in self.cameras))
+            if self.label_info.missed:
+                self._throttle.warning('label_info', self.label_info.missed)
             if active and self.cameras:
                 self._costmap.keep_up(navigation.grid)
 
