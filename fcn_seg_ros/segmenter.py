@@ -5,7 +5,6 @@ from functools import cached_property
 import logging
 from numbers import Real
 import os
-from pathlib import Path
 import threading
 from typing import Any, overload, TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from .inference.backends import create_backend
 from .inference.devices import resolve_device
 from .inference.interface import Engine, EngineRequest
 from .networks.labels import installed_classes
-from .networks.registry import Registry
+from .networks.loading import find_network
 from .segmentation import GridScores, Segmentation as Segmentation
 from .support.arrays import MAX_PIXELS, MAX_SIDE, parse_size, Size, UInt8Array
 
@@ -61,18 +60,11 @@ class Segmenter:
                  threads: int = 0, deterministic: bool = False,
                  ignore_classes: str | Iterable[str] | None = ('void',),
                  min_confidence: float = 0.0, nearest: bool = False) -> None:
-        registry = Registry.load(models_dir)
-        self.network = registry.get(network)
-        path = weights or registry.find_weights(self.network)
-        if not path:
-            raise WeightsError(
-                f"network '{self.network.name}' is not installed: run "
-                f"'fcn-seg fetch {self.network.name}' or set 'weights' to a file")
-        file = Path(path).expanduser()
+        self.network, file = find_network(network, weights, models_dir)
         self.weights = str(file)
         self.device = resolve_device(device)
         self.classes = installed_classes(self.network.classes, self.network.name, file)
-        self.input_size = Size(self.network.height, self.network.width)
+        self.input_size = self.network.size
         self.backend = create_backend(
             EngineRequest(
                 load_model=self._load_model, size=self.input_size,

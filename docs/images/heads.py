@@ -11,9 +11,9 @@ from pathlib import Path
 
 import cv2
 from fcn_seg_ros.images.drawing import draw_legend, legend_entries, side_by_side
+from fcn_seg_ros.networks.loading import load_installed
 from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training.evaluate import Predictor
-from fcn_seg_ros.training.installed import load_installed
 import numpy as np
 from PIL import Image
 

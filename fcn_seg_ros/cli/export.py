@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> None:
     :param args: the command's options.
     :raises FcnSegError: when it cannot be done.
     """
+    from ..networks.loading import load_installed
     from ..training.export import export_onnx, OPSET, published_head
-    from ..training.installed import load_installed
     network, model, classes, _ = load_installed(args.network, args.weights, args.models_dir)
     if args.head == 'stride32':
         model = published_head(model)
@@ -66,8 +66,8 @@ def _export_int8(folder: str, pictures: str) -> Path:
     """Write the int8 graph of an exported network; return its path."""
     from ..inference.engines.quantized import quantize
     from ..inference.preprocess import Preprocessor
+    from ..networks.loading import load_installed
     from ..offline.sources import list_images, read_image
-    from ..training.installed import load_installed
     network, model, _, weights = load_installed(f'{folder}/network.yaml')
     size = Size(network.height, network.width)
     preprocess = Preprocessor(size, network.mean, network.std)

@@ -1,10 +1,20 @@
 """Options that every command which runs a network shares."""
 
+import argparse
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..segmenter import Segmenter
+
 DEFAULT_NETWORK = 'fcn-resnet18-street'
 
 
-def add_network_options(parser):
-    """Add the options that choose a network and what runs it to an argparse parser."""
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """
+    Add the options that choose a network and what runs it.
+
+    :param parser: gets the options.
+    """
     group = parser.add_argument_group('network')
     group.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
                        help='name, alias, or path of a network.yaml; "fcn-seg networks" '
@@ -22,10 +32,12 @@ def add_network_options(parser):
                        help="CPU threads, 0 = the engine's own choice")
 
 
-def create_segmenter(args, **options):
+def create_segmenter(args: argparse.Namespace, **options: Any) -> 'Segmenter':
     """
     Return the Segmenter that the options of :func:`add_network_options` ask for.
 
+    :param args: the parsed options.
+    :param options: further arguments of the Segmenter.
     :raises FcnSegError: when it can't be had.
     """
     from ..segmenter import Segmenter  # torch takes seconds: not for --help

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, replace
 import math
+import os
 from pathlib import Path
+from typing import Any
 
 from .camera import CameraModel, rescaled_info
 from ..errors import CalibrationError, RegistryError
@@ -28,14 +30,14 @@ class Calibration:
 
     width: int
     height: int
-    k: tuple = (0.0,) * 9
-    p: tuple = (0.0,) * 12
-    d: tuple = ()
-    r: tuple = _IDENTITY
+    k: tuple[float, ...] = (0.0,) * 9
+    p: tuple[float, ...] = (0.0,) * 12
+    d: tuple[float, ...] = ()
+    r: tuple[float, ...] = _IDENTITY
     distortion_model: str = ''
 
     @classmethod
-    def from_field_of_view(cls, width, height, degrees):
+    def from_field_of_view(cls, width: int, height: int, degrees: float) -> 'Calibration':
         """
         Return an ideal pinhole camera with square pixels that looks straight ahead.
 
@@ -43,6 +45,8 @@ class Calibration:
         picture's middle, ((width - 1) / 2, (height - 1) / 2), as pixel centres have
         whole coordinates.
 
+        :param width: of the pictures, pixels.
+        :param height: of the pictures, pixels.
         :param degrees: horizontal field of view.
         :raises CalibrationError: unless it is between 1 and 179.
         """
@@ -56,10 +60,11 @@ class Calibration:
                    p=(focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0))
 
     @classmethod
-    def from_yaml(cls, path):
+    def from_yaml(cls, path: str | os.PathLike[str]) -> 'Calibration':
         """
         Read a file as ROS's camera_calibration writes it.
 
+        :param path: of the file.
         :raises CalibrationError: when it cannot be read or its numbers make no sense.
         """
         path = Path(path)
@@ -90,10 +95,12 @@ class Calibration:
             raise CalibrationError(f'{path}: {error}') from None
         return calibration
 
-    def resized(self, width, height):
+    def resized(self, width: int, height: int) -> 'Calibration':
         """
         Return the calibration of pictures that were resampled to another size.
 
+        :param width: of these pictures, pixels.
+        :param height: of these pictures, pixels.
         :raises CalibrationError: when they have another shape: they are not resampled
             then but cut, and nobody knows where.
         """
@@ -104,10 +111,12 @@ class Calibration:
                 'goes with them')
         scaled = rescaled_info(width=self.width, height=self.height, k=self.k, p=self.p,
                                mask_height=height, mask_width=width)
+        assert scaled is not None  # it is for pictures of its own size
         return replace(self, width=width, height=height, k=scaled.k, p=scaled.p)
 
 
-def _matrix(path, data, key, count, default=None):
+def _matrix(path: Path, data: dict[str, Any], key: str, count: int | None,
+            default: tuple[float, ...] | None = None) -> tuple[float, ...]:
     """Return the numbers of ``key: {rows, cols, data}``; ``count`` None takes up to 14."""
     entry = data.get(key)
     if entry is None and default is not None:

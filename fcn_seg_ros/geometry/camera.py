@@ -8,14 +8,17 @@ does, and then scaled to the mask.  Scaling goes by pixel centres, u' = (u + 0.5
 since it resamples the picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from . import distortion
 from ..errors import CalibrationError
+from ..support.arrays import BoolArray, Float32Array, Float64Array, Size
 
 MAX_SIDE = 65535
 """Largest width and height of a sensor or mask, pixels."""
@@ -33,27 +36,35 @@ class CameraModel:
 
     width: int
     height: int
-    k: tuple
-    d: tuple
-    p: tuple
+    k: tuple[float, ...]
+    d: tuple[float, ...]
+    p: tuple[float, ...]
     kind: str
-    binning: tuple
-    roi: tuple
+    binning: tuple[int, int]
+    roi: tuple[int, int, int, int]
     rectified: bool
 
     @classmethod
-    def from_calibration(cls, *, width, height, k, d, p, distortion_model, binning_x=0,
-                         binning_y=0, roi=(0, 0, 0, 0), rectified=False, r=None):
+    def from_calibration(cls, *, width: int, height: int, k: Sequence[float], d: Sequence[float],
+                         p: Sequence[float], distortion_model: str, binning_x: int = 0,
+                         binning_y: int = 0, roi: Sequence[int] = (0, 0, 0, 0),
+                         rectified: bool = False, r: Sequence[float] | None = None
+                         ) -> 'CameraModel':
         """
         Check the fields of a CameraInfo.
 
-        :param width, height: the full sensor's size, pixels.
-        :param k, d, p, r: the matrices as sequences of 9, any number, 12 and 9 numbers.
-            ``r`` is accepted for completeness: the rays belong to the frame that the
-            image's header names, rectified or not.
-        :param binning_x, binning_y: 0 means 1.
+        :param width: columns of the full sensor, pixels.
+        :param height: rows of the full sensor, pixels.
+        :param k: the camera matrix, 9 numbers, row-major.
+        :param d: the coefficients of the distortion.
+        :param p: the projection matrix of rectified images, 12 numbers, row-major.
+        :param distortion_model: name of the model that ``d`` belongs to.
+        :param binning_x: sensor columns in a pixel, 0 means 1.
+        :param binning_y: sensor rows in a pixel, 0 means 1.
         :param roi: (x_offset, y_offset, width, height); a zero size means the rest.
         :param rectified: the image is rectified: ``p`` counts, ``k`` and ``d`` do not.
+        :param r: accepted for completeness, 9 numbers: the rays belong to the frame that the
+            image's header names, rectified or not.
         :raises CalibrationError: when the camera is uncalibrated or a number makes no sense.
         """
         k, d, p = (tuple(float(v) for v in numbers) for numbers in (k, d, p))
@@ -82,17 +93,19 @@ class CameraModel:
                    roi=_check_roi(tuple(map(int, roi)), width, height), rectified=rectified)
 
     @property
-    def image_size(self):
-        """Return (height, width) of the delivered images: the ROI after binning."""
+    def image_size(self) -> Size:
+        """Return the size of the delivered images: the ROI after binning."""
         _, _, width, height = self.roi
-        return max(1, height // self.binning[1]), max(1, width // self.binning[0])
+        return Size(max(1, height // self.binning[1]), max(1, width // self.binning[0]))
 
-    def check_image_size(self, height, width):
+    def check_image_size(self, height: int, width: int) -> None:
         """
         Make sure that images of this size belong to the calibration.
 
         A pixel more than binning gives is accepted, since drivers round either way.
 
+        :param height: rows of the image, pixels.
+        :param width: columns of the image, pixels.
         :raises CalibrationError: when they do not.
         """
         expected = self.image_size
@@ -101,12 +114,16 @@ class CameraModel:
                 f'camera_info is for {expected[1]}x{expected[0]} images, these have '
                 f'{width}x{height}: publish the camera_info that goes with them')
 
-    def for_mask(self, height, width, image_size=None):
+    def for_mask(self, height: int, width: int, image_size: tuple[int, int] | None = None
+                 ) -> 'MaskCamera':
         """
         Return the :class:`MaskCamera` for a mask of this size over the whole image.
 
+        :param height: rows of the mask, pixels.
+        :param width: columns of the mask, pixels.
         :param image_size: (height, width) of the delivered image where it is known, since
             odd sizes are binned up or down; default :attr:`image_size`.
+        :raises CalibrationError: when the mask has no or too many pixels.
         """
         image_height, image_width = image_size or self.image_size
         if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
@@ -132,10 +149,10 @@ class MaskCamera:
     cx: float
     cy: float
     kind: str = distortion.NONE
-    d: tuple = ()
+    d: tuple[float, ...] = ()
 
     @cached_property
-    def rays(self):
+    def rays(self) -> Float32Array:
         """
         Return the ray (x / z, y / z) of each pixel's centre, computed once.
 
@@ -154,33 +171,37 @@ class MaskCamera:
         return np.moveaxis(planes, 0, -1)
 
     @cached_property
-    def ray_lengths(self):
+    def ray_lengths(self) -> Float32Array:
         """Return the length of each ray, float32 H x W: distance from the lens per depth."""
-        lengths = np.sqrt((self.rays ** 2).sum(axis=-1) + 1)
+        lengths: Float32Array = np.sqrt((self.rays ** 2).sum(axis=-1) + 1)
         lengths.flags.writeable = False
         return lengths
 
     @cached_property
-    def field(self):
+    def field(self) -> BoolArray:
         """Return the pixels that have a ray, bool array H x W."""
         return np.isfinite(self.rays[..., 0])
 
-    def rays_at(self, pixels):
-        """Return the rays, float64 N x 2, through pixel positions N x 2 (u, v)."""
+    def rays_at(self, pixels: npt.ArrayLike) -> Float64Array:
+        """
+        Return the rays through pixel positions, float64 array N x 2, x / z and y / z.
+
+        :param pixels: N x 2 positions (u, v), pixels.
+        """
         points = (np.asarray(pixels, np.float64) - (self.cx, self.cy)) / (self.fx, self.fy)
         return distortion.undistort(self.kind, self.d, points, max(self.fx, self.fy))
 
-    def project(self, points):
+    def project(self, points: npt.ArrayLike) -> Float64Array:
         """
         Return the pixel positions of points in the optical frame.
 
-        :param points: float array N x 3.
-        :returns: float64 array N x 2 (u, v); NaN behind the camera and outside the lens's
+        :param points: N x 3, m.
+        :returns: float64 array N x 2 (u, v), pixels; NaN behind the camera and outside the lens's
             valid field, and not bounded to the mask.
         """
-        points = np.asarray(points, np.float64)
+        xyz = np.asarray(points, np.float64)
         with np.errstate(divide='ignore', invalid='ignore'):
-            rays = points[:, :2] / np.where(points[:, 2:] > 0.0, points[:, 2:], np.nan)
+            rays = xyz[:, :2] / np.where(xyz[:, 2:] > 0.0, xyz[:, 2:], np.nan)
             seen = (rays ** 2).sum(axis=1) < distortion.field_limit(self.kind, self.d) ** 2
         pixels = np.full(rays.shape, np.nan)
         pixels[seen] = (distortion.distort(self.kind, self.d, rays[seen])
@@ -191,16 +212,23 @@ class MaskCamera:
 class MaskCameraCache:
     """Keeps the last :class:`MaskCamera`, and so its rays, until calibration or size change."""
 
-    def __init__(self):
-        self._key, self._camera = None, None
+    def __init__(self) -> None:
+        self._kept: tuple[object, MaskCamera] | None = None
 
-    def get(self, model, height, width, image_size=None):
-        """Return ``model.for_mask(...)``, the same object while the arguments stay equal."""
+    def get(self, model: CameraModel, height: int, width: int,
+            image_size: tuple[int, int] | None = None) -> MaskCamera:
+        """
+        Return ``model.for_mask(...)``, the same object while the arguments stay equal.
+
+        :param model: the calibration.
+        :param height: rows of the mask, pixels.
+        :param width: columns of the mask, pixels.
+        :param image_size: as in :meth:`CameraModel.for_mask`.
+        """
         key = model, height, width, image_size
-        if key != self._key:
-            self._camera = model.for_mask(height, width, image_size)
-            self._key = key
-        return self._camera
+        if self._kept is None or key != self._kept[0]:
+            self._kept = key, model.for_mask(height, width, image_size)
+        return self._kept[1]
 
 
 @dataclass(frozen=True)
@@ -209,14 +237,16 @@ class RescaledInfo:
 
     width: int
     height: int
-    k: tuple
-    p: tuple
-    binning: tuple = (0, 0)
-    roi: tuple = (0, 0, 0, 0)
+    k: tuple[float, ...]
+    p: tuple[float, ...]
+    binning: tuple[int, int] = (0, 0)
+    roi: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
-def rescaled_info(*, width, height, k, p, binning_x=0, binning_y=0, roi=(0, 0, 0, 0),
-                  mask_height, mask_width, image_size=None):
+def rescaled_info(*, width: int, height: int, k: Sequence[float], p: Sequence[float],
+                  binning_x: int = 0, binning_y: int = 0, roi: Sequence[int] = (0, 0, 0, 0),
+                  mask_height: int, mask_width: int, image_size: tuple[int, int] | None = None
+                  ) -> RescaledInfo | None:
     """
     Return the calibration of the mask itself, for a CameraInfo beside it.
 
@@ -224,9 +254,15 @@ def rescaled_info(*, width, height, k, p, binning_x=0, binning_y=0, roi=(0, 0, 0
     times baseline) scales with the focal length; ROI and binning are used up.  Nothing is
     checked, and an uncalibrated K or P stays zero: whoever reads it shall find out.
 
-    :param width, height, k, p, binning_x, binning_y, roi: as in
-        :meth:`CameraModel.from_calibration`.
-    :param mask_height, mask_width: the mask's size, pixels.
+    :param width: as in :meth:`CameraModel.from_calibration`, and so the six that follow.
+    :param height: see there.
+    :param k: see there.
+    :param p: see there.
+    :param binning_x: see there.
+    :param binning_y: see there.
+    :param roi: see there.
+    :param mask_height: rows of the mask, pixels.
+    :param mask_width: columns of the mask, pixels.
     :param image_size: as in :meth:`CameraModel.for_mask`.
     :returns: :class:`RescaledInfo`, or None when images of this size do not belong to the
         calibration, as while a camera changes its size.
@@ -239,28 +275,29 @@ def rescaled_info(*, width, height, k, p, binning_x=0, binning_y=0, roi=(0, 0, 0
     if (k[0] != 0.0 or p[0] != 0.0) and not _is_size((image_height, image_width), expected):
         return None
     sx, sy = mask_width / image_width, mask_height / image_height
-    k, p = list(map(float, k)), list(map(float, p))
+    new_k, new_p = list(map(float, k)), list(map(float, p))
     if k[0] != 0.0:
-        k[0], k[2] = _scale(k[0], k[2], x_offset, bx, sx)
-        k[4], k[5] = _scale(k[4], k[5], y_offset, by, sy)
+        new_k[0], new_k[2] = _scale(k[0], k[2], x_offset, bx, sx)
+        new_k[4], new_k[5] = _scale(k[4], k[5], y_offset, by, sy)
     if p[0] != 0.0:
-        p[0], p[2] = _scale(p[0], p[2], x_offset, bx, sx)
-        p[5], p[6] = _scale(p[5], p[6], y_offset, by, sy)
-        p[3], p[7] = p[3] * sx / bx, p[7] * sy / by
-    return RescaledInfo(width=mask_width, height=mask_height, k=tuple(k), p=tuple(p))
+        new_p[0], new_p[2] = _scale(p[0], p[2], x_offset, bx, sx)
+        new_p[5], new_p[6] = _scale(p[5], p[6], y_offset, by, sy)
+        new_p[3], new_p[7] = p[3] * sx / bx, p[7] * sy / by
+    return RescaledInfo(width=mask_width, height=mask_height, k=tuple(new_k), p=tuple(new_p))
 
 
-def _is_size(size, expected):
+def _is_size(size: Sequence[int], expected: Sequence[int]) -> bool:
     """Tell whether a (height, width) is the expected one, or a pixel more by rounding."""
     return all(0 <= got - wanted <= 1 for got, wanted in zip(size, expected))
 
 
-def _scale(focal, centre, offset, binning, scale):
+def _scale(focal: float, centre: float, offset: int, binning: int, scale: float
+           ) -> tuple[float, float]:
     """Return focal length and principal point after ROI, binning and resampling, one axis."""
     return focal / binning * scale, ((centre - offset) / binning + 0.5) * scale - 0.5
 
 
-def _check_matrix(name, rows, width, height):
+def _check_matrix(name: str, rows: Sequence[Sequence[float]], width: int, height: int) -> None:
     (fx, skew, cx), (zero, fy, cy), last = rows
     if fx <= 0.0 or fy <= 0.0 or max(fx, fy) > 1000 * max(width, height):
         raise CalibrationError(f'camera_info has focal lengths of {fx:g} and {fy:g} pixels in '
@@ -273,14 +310,14 @@ def _check_matrix(name, rows, width, height):
                                'calibrate the camera again')
 
 
-def _check_binning(x, y):
+def _check_binning(x: int, y: int) -> tuple[int, int]:
     if not (0 <= x <= MAX_BINNING and 0 <= y <= MAX_BINNING):
         raise CalibrationError(f'camera_info has a binning of {x}x{y}: 0 to {MAX_BINNING} '
                                'make sense')
     return max(1, int(x)), max(1, int(y))
 
 
-def _check_roi(roi, width, height):
+def _check_roi(roi: Sequence[int], width: int, height: int) -> tuple[int, int, int, int]:
     x, y, roi_width, roi_height = roi
     roi_width, roi_height = roi_width or width - x, roi_height or height - y
     if min(x, y) < 0 or min(roi_width, roi_height) <= 0 or (

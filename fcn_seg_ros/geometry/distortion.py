@@ -7,12 +7,14 @@ iteration, which outside the lens's valid field settles nowhere or on another po
 picture; such rays come back as NaN instead of as wrong numbers.
 """
 
+from collections.abc import Sequence
 import math
 
 import cv2
 import numpy as np
 
 from ..errors import CalibrationError
+from ..support.arrays import Float64Array
 
 NONE, RADIAL, EQUIDISTANT = 'none', 'radial', 'equidistant'
 """No distortion; plumb_bob and rational_polynomial (OpenCV's pinhole model); fisheye."""
@@ -32,7 +34,7 @@ _CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-8)
 _EYE = np.eye(3)
 
 
-def check(model, d):
+def check(model: str, d: Sequence[float]) -> tuple[str, tuple[float, ...]]:
     """
     Return the kind of distortion and its coefficients in the form OpenCV takes.
 
@@ -63,13 +65,16 @@ def check(model, d):
     return kind, tuple(d)
 
 
-def field_limit(kind, d):
+def field_limit(kind: str, d: Sequence[float]) -> float:
     """
     Return the largest ray length (tangent of the angle off axis) the model is good for.
 
     Beyond it the distorted radius shrinks again, so that two rays share an image point:
     the first positive root of its derivative, or the pole of the rational model.
     Tangential and tilt terms are left out; they shift the limit little.
+
+    :param kind: as of :func:`check`.
+    :param d: as of :func:`check`.
     """
     widest = math.tan(MAX_ANGLE)
     if kind == NONE:
@@ -90,10 +95,13 @@ def field_limit(kind, d):
     return min(widest, _first_root_sqrt(slope), _first_root_sqrt(bottom))
 
 
-def undistort(kind, d, points, pixels_per_unit):
+def undistort(kind: str, d: Sequence[float], points: Float64Array, pixels_per_unit: float
+              ) -> Float64Array:
     """
     Return the rays through image points, NaN where the model has none.
 
+    :param kind: as of :func:`check`.
+    :param d: as of :func:`check`.
     :param points: float64 array N x 2, normalised image points.
     :param pixels_per_unit: the focal length, pixels; gives the check its scale.
     :returns: float64 array N x 2.
@@ -107,7 +115,7 @@ def undistort(kind, d, points, pixels_per_unit):
         rays = cv2.undistortPointsIter(src, _EYE, np.array(d), _EYE, _EYE, _CRITERIA)
     else:
         rays = cv2.undistortPoints(src, _EYE, np.array(d), criteria=_CRITERIA)
-    rays = rays.reshape(-1, 2)
+    rays = np.asarray(rays, np.float64).reshape(-1, 2)
     with np.errstate(invalid='ignore', over='ignore'):
         error = np.abs(distort(kind, d, rays) - points).max(axis=1) * pixels_per_unit
         inside = (rays ** 2).sum(axis=1) < field_limit(kind, d) ** 2
@@ -115,12 +123,16 @@ def undistort(kind, d, points, pixels_per_unit):
     return rays
 
 
-def distort(kind, d, rays):
+def distort(kind: str, d: Sequence[float], rays: Float64Array) -> Float64Array:
     """
-    Return the normalised image points of rays, float64 N x 2 both; no limit is checked.
+    Return the normalised image points of rays, float64 array N x 2; no limit is checked.
 
     The formulas are those of OpenCV's projectPoints ("Camera Calibration and 3D
     Reconstruction"), which itself would compute derivatives for every point.
+
+    :param kind: as of :func:`check`.
+    :param d: as of :func:`check`.
+    :param rays: float64 array N x 2.
     """
     if kind == NONE:
         return rays.copy()
@@ -131,7 +143,8 @@ def distort(kind, d, rays):
         theta = np.arctan(r)
         polynomial = np.polynomial.polynomial.polyval(theta ** 2, (1.0, *d))
         # theta / r goes to 1 on the axis
-        return rays * (polynomial * np.divide(theta, r, out=np.ones_like(r), where=r > 0))[:, None]
+        stretch = polynomial * np.divide(theta, r, out=np.ones_like(r), where=r > 0)
+        return np.asarray(rays * stretch[:, None])
     k = np.zeros(14)
     k[:len(d)] = d
     radial = ((1 + r2 * (k[0] + r2 * (k[1] + r2 * k[4])))
@@ -143,20 +156,21 @@ def distort(kind, d, rays):
     return _tilt(points, *k[12:]) if k[12:].any() else points
 
 
-def _tilt(points, tau_x, tau_y):
+def _tilt(points: Float64Array, tau_x: float, tau_y: float) -> Float64Array:
     """Return the points as a sensor sees them that is tilted about its x and y axis."""
     (cx, sx), (cy, sy) = ((math.cos(t), math.sin(t)) for t in (tau_x, tau_y))
     turn = (np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
             @ np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]]))
     project = np.array([[turn[2, 2], 0, -turn[0, 2]], [0, turn[2, 2], -turn[1, 2]], [0, 0, 1]])
     tilted = np.column_stack([points, np.ones(len(points))]) @ (project @ turn).T
-    return tilted[:, :2] / tilted[:, 2:]
+    return np.asarray(tilted[:, :2] / tilted[:, 2:])
 
 
-def _first_root_sqrt(coefficients):
+def _first_root_sqrt(coefficients: Sequence[float] | Float64Array) -> float:
     """Return the square root of a polynomial's smallest positive root, inf if it has none."""
     with np.errstate(over='ignore'):  # of coefficients that hardly count
-        roots = np.polynomial.polynomial.polyroots(np.trim_zeros(coefficients, 'b'))
+        roots = np.polynomial.polynomial.polyroots(
+            np.trim_zeros(np.asarray(coefficients), 'b'))
     real = roots.real[(np.abs(roots.imag) < 1e-9 * np.maximum(1.0, np.abs(roots)))
                       & (roots.real > 0.0)]
     return math.sqrt(real.min()) if real.size else math.inf

@@ -45,12 +45,11 @@ def resolve_device(name: Any = 'auto') -> Device:
     """
     Return the device that a name means.
 
-    :param name: 'auto', 'cpu', 'cuda' or 'cuda:N', a number N of a GPU, or a torch.device.
+    :param name: 'auto', 'cpu', 'cuda' or 'cuda:N', a number N of a GPU (also as a text),
+        or a torch.device.
     :raises DeviceError: for another name, or a GPU that is not there.
     """
-    if isinstance(name, int) and not isinstance(name, bool):
-        name = f'cuda:{name}'
-    text = str(name)
+    text = f'cuda:{name}' if str(name).isdecimal() else str(name)
     if text == 'auto':
         return Device('cuda') if gpu_count() else CPU
     if text == 'cpu':

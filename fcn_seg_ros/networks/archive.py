@@ -5,6 +5,7 @@ import os
 from pathlib import Path, PurePosixPath
 import shutil
 import tarfile
+from typing import BinaryIO, cast, IO
 import zlib
 
 from ..errors import FetchError
@@ -17,7 +18,7 @@ _MAX_DEPTH = 4
 _CHUNK = 1 << 20
 
 
-def unpack(archive, folder):
+def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
     """
     Unpack the regular files of a .tar.gz into a new folder.
 
@@ -36,7 +37,7 @@ def unpack(archive, folder):
     try:
         with gzip.open(archive) as stream:
             bounded = _Bounded(stream)
-            with tarfile.open(fileobj=bounded, mode='r|') as tar:
+            with tarfile.open(fileobj=cast(BinaryIO, bounded), mode='r|') as tar:
                 _unpack_members(tar, folder)
             while bounded.read(_CHUNK):  # to the end, where gzip keeps its checksum
                 pass
@@ -51,11 +52,17 @@ def unpack(archive, folder):
 class _Bounded:
     """A stream that ends in an error before it has given more than ``MAX_BYTES``."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream = stream
         self._left = MAX_BYTES
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
+        """
+        Read on.
+
+        :param size: most bytes to return.
+        :raises FetchError: when the bound is passed.
+        """
         data = self._stream.read(min(size, self._left + 1))
         self._left -= len(data)
         if self._left < 0:
@@ -63,7 +70,7 @@ class _Bounded:
         return data
 
 
-def _unpack_members(tar, folder):
+def _unpack_members(tar: tarfile.TarFile, folder: Path) -> None:
     for count, member in enumerate(tar, 1):
         if count > MAX_MEMBERS:
             raise FetchError(f'the archive has more than {MAX_MEMBERS} files')
@@ -74,17 +81,17 @@ def _unpack_members(tar, folder):
             raise FetchError(f'the archive has {_shown(member.name)} twice') from None
 
 
-def _unpack_member(tar, member, path):
+def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     if member.isdir():
         path.mkdir(parents=True, exist_ok=True)
-    elif member.isreg() and not member.issparse():
+    elif member.isreg() and not member.issparse() and (source := tar.extractfile(member)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(tar.extractfile(member), path)
+        _write(source, path)
     else:
         raise FetchError(f"the archive's {_shown(member.name)} is a link or a special file")
 
 
-def _safe_parts(name):
+def _safe_parts(name: str) -> tuple[str, ...]:
     """Return the parts of a relative path that stays below its folder."""
     path = PurePosixPath(name)
     parts = path.parts
@@ -94,11 +101,11 @@ def _safe_parts(name):
     return parts
 
 
-def _shown(name):
+def _shown(name: str) -> str:
     return ascii(name[:60])
 
 
-def _write(source, path):
+def _write(source: IO[bytes], path: Path) -> None:
     # Exclusively, so that nothing is written twice or through a link.
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     with open(target, 'wb') as file:

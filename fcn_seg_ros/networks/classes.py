@@ -1,11 +1,14 @@
 """The classes of a network: labels, colours, and what each means to a ground robot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+import os
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import RegistryError
+from ..support.arrays import UInt8Array
 from ..support.safe_yaml import Fields, is_integer, load_yaml
 
 MAX_CLASSES = 255
@@ -44,12 +47,12 @@ class ClassSet:
     """
 
     name: str
-    labels: tuple
-    colors: np.ndarray
-    roles: tuple
-    costs: tuple
+    labels: tuple[str, ...]
+    colors: UInt8Array
+    roles: tuple[str, ...]
+    costs: tuple[int, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         count = len(self.labels)
         if not 1 <= count <= MAX_CLASSES:
             raise RegistryError(
@@ -61,13 +64,14 @@ class ClassSet:
             raise RegistryError(f'{self.name}: labels, colours, roles and costs differ in number')
         self.colors.flags.writeable = False
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def index(self, label):
+    def index(self, label: str) -> int:
         """
         Return the id of the class with this label.
 
+        :param label: the label, exactly.
         :raises RegistryError: when there is none.
         """
         try:
@@ -77,10 +81,11 @@ class ClassSet:
                 f"{self.name} has no class '{label}', it has {', '.join(self.labels)}") from None
 
     @classmethod
-    def from_yaml(cls, path):
+    def from_yaml(cls, path: str | os.PathLike[str]) -> 'ClassSet':
         """
         Read a file that holds ``classes``, a list of label, color, role and cost.
 
+        :param path: the file; its stem names the set.
         :raises RegistryError: when the file cannot be read or is malformed.
         """
         path = Path(path)
@@ -88,7 +93,7 @@ class ClassSet:
         return cls.from_list(fields.raw('classes'), path.stem, path)
 
     @classmethod
-    def from_list(cls, entries, name, where):
+    def from_list(cls, entries: object, name: str, where: str | os.PathLike[str]) -> 'ClassSet':
         """
         Build a set from parsed YAML.
 
@@ -105,7 +110,7 @@ class ClassSet:
         labels, colors, roles, costs = zip(*rows)
         return cls(name, labels, np.array(colors, np.uint8), roles, costs)
 
-    def replaced_by_files(self, folder):
+    def replaced_by_files(self, folder: str | os.PathLike[str]) -> 'ClassSet':
         """
         Return the set with the labels and colours of the files beside some weights.
 
@@ -116,11 +121,11 @@ class ClassSet:
         :param folder: where the files may lie; without them the set is returned as it is.
         :raises RegistryError: when a file is malformed or the two differ in length.
         """
-        labels = read_labels(Path(folder) / _LABELS_FILE)
+        given = read_labels(Path(folder) / _LABELS_FILE)
         colors = read_colors(Path(folder) / _COLORS_FILE)
-        if labels is None and colors is None:
+        if given is None and colors is None:
             return self
-        labels = self.labels if labels is None else labels
+        labels = self.labels if given is None else given
         known = {plain_label(label): index for index, label in enumerate(self.labels)}
         old = [known.get(plain_label(label)) for label in labels]
         if colors is None:
@@ -134,16 +139,22 @@ class ClassSet:
                         tuple(0 if i is None else self.costs[i] for i in old))
 
 
-def class_set_from_labels(labels, name):
-    """Return a set of these labels with palette colours and roles unknown."""
+def class_set_from_labels(labels: Sequence[str], name: str) -> ClassSet:
+    """
+    Return a set of these labels with palette colours and roles unknown.
+
+    :param labels: one label per class.
+    :param name: name of the set.
+    """
     colors = np.array([palette_color(index) for index in range(len(labels))], np.uint8)
     return ClassSet(name, tuple(labels), colors, ('unknown',) * len(labels), (0,) * len(labels))
 
 
-def read_labels(path):
+def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
     """
     Read a ``classes.txt``: a label a line, line number = class id.
 
+    :param path: the file.
     :returns: tuple of labels, or None when there is no such file.
     :raises RegistryError: when it cannot be used.
     """
@@ -153,10 +164,11 @@ def read_labels(path):
     return lines
 
 
-def read_colors(path):
+def read_colors(path: str | os.PathLike[str]) -> UInt8Array | None:
     """
     Read a ``colors.txt``: "R G B" or "R G B A" a line, line number = class id.
 
+    :param path: the file.
     :returns: C x 3 array of uint8 (alpha left out), or None when there is no such file.
     :raises RegistryError: when it cannot be used.
     """
@@ -173,8 +185,14 @@ def read_colors(path):
     return np.array(colors, np.uint8)
 
 
-def palette_color(index):
-    """Return the colour of a class without one: PASCAL VOC's palette (bits of the id)."""
+def palette_color(index: int) -> list[int]:
+    """
+    Return the colour [R, G, B] of a class without one, made of the bits of its id.
+
+    It is PASCAL VOC's palette.
+
+    :param index: the class id.
+    """
     color = [0, 0, 0]
     for bit in range(8):
         for channel in range(3):
@@ -182,7 +200,7 @@ def palette_color(index):
     return color
 
 
-def _read_entry(fields):
+def _read_entry(fields: Fields) -> tuple[str, list[int], str, int]:
     label = fields.text('label', r'\S(.*\S)?', 'a label')
     color = fields.raw('color')
     if not (isinstance(color, list) and len(color) == 3
@@ -195,7 +213,7 @@ def _read_entry(fields):
     return label, color, role, cost or 0
 
 
-def _read_lines(path):
+def _read_lines(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
     """Return the stripped lines of a small text file, or None when it does not exist."""
     try:
         with open(path, 'rb') as file:
@@ -212,7 +230,7 @@ def _read_lines(path):
     return lines
 
 
-def _is_byte(text):
+def _is_byte(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255
 
 

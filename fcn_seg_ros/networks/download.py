@@ -6,19 +6,28 @@ headers that trickle in and a server that falls silent are all noticed in the sa
 and whoever waits can give up at any time by raising from ``progress``.
 """
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
 import http.client
 import json
+from pathlib import Path
 import queue
 import re
 import shutil
 import threading
 import time
+from typing import IO, TypeAlias
 import urllib.error
 from urllib.parse import urlsplit
 import urllib.request
 
 from ..errors import FetchError
+from ..support.text import one_line
+
+Progress: TypeAlias = Callable[[int, int | None], object]
+"""Called with the bytes so far and the bytes in all, None while those are unknown."""
 
 MAX_BYTES = 256 * 1024 * 1024
 MIN_RATE = 256  # bytes a second; a slower server counts as stalled
@@ -36,7 +45,8 @@ class _StoppedError(Exception):
     """Nobody listens any more."""
 
 
-def download(url, part, *, progress=None, stall_timeout=30.0, retry_delay=1.0):
+def download(url: str, part: Path, *, progress: Progress | None = None,
+             stall_timeout: float = 30.0, retry_delay: float = 1.0) -> None:
     """
     Download a file, going on with what an earlier try has left.
 
@@ -51,11 +61,11 @@ def download(url, part, *, progress=None, stall_timeout=30.0, retry_delay=1.0):
     :raises FetchError: when the server fails, stalls, lies or has too large a file.
     :raises OSError: when ``part`` cannot be written.
     """
-    progress = progress or (lambda done, total: None)
+    report: Progress = progress or (lambda done, total: None)
     if not re.match('https?://', url):
         raise FetchError('only http and https addresses can be fetched')
     for left in reversed(range(TRIES)):
-        problem = _try_once(url, part, progress, stall_timeout)
+        problem = _try_once(url, part, report, stall_timeout)
         if problem is None:
             return
         if left:
@@ -63,7 +73,8 @@ def download(url, part, *, progress=None, stall_timeout=30.0, retry_delay=1.0):
     raise FetchError(f'the connection broke off {TRIES} times ({problem})')
 
 
-def _try_once(url, part, progress, stall_timeout):
+def _try_once(url: str, part: Path, progress: Progress, stall_timeout: float
+              ) -> _InterruptedError | None:
     """Return None when the file is whole, or why the connection ended before."""
     try:
         _download_once(url, part, progress, stall_timeout)
@@ -72,13 +83,16 @@ def _try_once(url, part, progress, stall_timeout):
     return None
 
 
-def _download_once(url, part, progress, stall_timeout):
+def _download_once(url: str, part: Path, progress: Progress, stall_timeout: float) -> None:
     done, headers = _resume_from(part)
-    total = None
+    total: int | None = None
     transfer = _Transfer(url, headers, stall_timeout)
     try:
-        messages = transfer.messages(lambda: progress(done, total))
-        status, answer = next(messages)
+        def tick() -> None:
+            progress(done, total)
+
+        begun = transfer.answer(tick)
+        status, answer = begun.status, begun.headers
         if done and status == 206 and _continues(answer, done, headers):
             total = int(answer['Content-Range'].rpartition('/')[2])
         elif status == 200:
@@ -91,7 +105,7 @@ def _download_once(url, part, progress, stall_timeout):
             raise _InterruptedError(f'HTTP {status} for the rest of the file')
         _check_size(part, done, total)
         with open(part, 'ab' if done else 'wb') as file:
-            for data in messages:
+            for data in transfer.body(tick):
                 file.write(data)
                 done += len(data)
                 _check_size(part, done, done)
@@ -107,7 +121,7 @@ def _download_once(url, part, progress, stall_timeout):
         raise _InterruptedError(f'{done} of {total} bytes came')
 
 
-def _check_size(part, done, total):
+def _check_size(part: Path, done: int, total: int | None) -> None:
     if total is None:
         return
     if total > MAX_BYTES:
@@ -119,26 +133,54 @@ def _check_size(part, done, total):
                          f'{free >> 20} MiB are free')
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """The beginning of a server's answer."""
+
+    status: int
+    headers: Message
+
+
+_Event: TypeAlias = _Answer | bytes | Exception | None
+"""What a transfer hands on: the answer, chunks of its body, then an error or None."""
+
+
 class _Transfer(threading.Thread):
     """Sends one request and hands on what arrives."""
 
-    def __init__(self, url, headers, stall_timeout):
+    def __init__(self, url: str, headers: dict[str, str], stall_timeout: float) -> None:
         super().__init__(daemon=True, name='fcn-seg-download')
         self._url = url
         self._headers = {'User-Agent': 'fcn-seg', 'Accept-Encoding': 'identity', **headers}
         self._stall_timeout = stall_timeout
-        self._queue = queue.Queue(maxsize=16)
+        self._queue: queue.Queue[_Event] = queue.Queue(maxsize=16)
         self._stopped = threading.Event()
         self.start()
 
-    def messages(self, tick):
+    def answer(self, tick: Callable[[], object]) -> _Answer:
         """
-        Yield (status, headers), then the chunks of the body.
+        Wait for the beginning of the answer.
 
         :param tick: called while waiting.
         :raises FetchError: when the server cannot be reached, refuses or stalls.
-        :raises _InterruptedError: when the connection breaks in the body.
         """
+        answer = next(self._events(tick))
+        assert isinstance(answer, _Answer)
+        return answer
+
+    def body(self, tick: Callable[[], object]) -> Iterator[bytes]:
+        """
+        Yield the chunks of the body; call :meth:`answer` before.
+
+        :param tick: called while waiting.
+        :raises FetchError: when the server stalls.
+        :raises _InterruptedError: when the connection breaks.
+        """
+        for event in self._events(tick):
+            assert isinstance(event, bytes)
+            yield event
+
+    def _events(self, tick: Callable[[], object]) -> Iterator[_Answer | bytes]:
         since, received = time.monotonic(), 0
         while True:
             if time.monotonic() - since > self._stall_timeout:
@@ -146,68 +188,80 @@ class _Transfer(threading.Thread):
                     raise FetchError(f'the server stalled for {self._stall_timeout:g} s')
                 since, received = time.monotonic(), 0
             try:
-                kind, value = self._queue.get(timeout=min(_TICK, self._stall_timeout))
+                event = self._queue.get(timeout=min(_TICK, self._stall_timeout))
             except queue.Empty:
                 tick()
                 continue
-            if kind == 'end':
+            if event is None:
                 return
-            if kind == 'error':
-                raise value
-            if kind == 'data':
-                received += len(value)
-            else:
-                since = time.monotonic()
-            yield value
+            if isinstance(event, Exception):
+                raise event
+            if isinstance(event, bytes):
+                received += len(event)
+            yield event
 
-    def stop(self):
+    def stop(self) -> None:
         """Make the thread end with its next chunk, without waiting for it."""
         self._stopped.set()
 
-    def run(self):
+    def run(self) -> None:
+        """Send the request and put the answer, the body's chunks and None, or an error."""
         started = False
         try:
             # Longer than the watcher waits, so that it is the one to give up.
             timeout = 2 * self._stall_timeout + 1
             request = urllib.request.Request(self._url, headers=self._headers)
             with _opener().open(request, timeout=timeout) as response:
-                self._put('start', (response.status, response.headers))
+                self._put(_Answer(response.status, response.headers))
                 started = True
                 while data := response.read1(_CHUNK):
-                    self._put('data', data)
-            self._put('end', None)
+                    self._put(data)
+            self._put(None)
         except _StoppedError:
             pass
         except Exception as error:  # whatever it was, the caller's thread must hear of it
-            self._put_error(error, started)
+            with suppress(_StoppedError):
+                self._put(_event_of(error, started))
 
-    def _put_error(self, error, started):
-        if isinstance(error, urllib.error.HTTPError) and error.code == 416:
-            value, kind = (416, error.headers), 'start'
-        elif started:
-            value, kind = _InterruptedError(_reason(error)), 'error'
-        else:
-            value, kind = FetchError(_reason(error)), 'error'
-        with suppress(_StoppedError):
-            self._put(kind, value)
-
-    def _put(self, kind, value):
+    def _put(self, event: _Event) -> None:
         while not self._stopped.is_set():
             with suppress(queue.Full):
-                self._queue.put((kind, value), timeout=_TICK)
+                self._queue.put(event, timeout=_TICK)
                 return
         raise _StoppedError
 
 
+def _event_of(error: Exception, started: bool) -> _Event:
+    """Return what the caller's thread hears of an error; 416 is an answer to be dealt with."""
+    if isinstance(error, urllib.error.HTTPError) and error.code == 416:
+        return _Answer(416, error.headers)
+    return (_InterruptedError if started else FetchError)(_reason(error))
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, request, body, code, message, headers, url):
+    """Follows redirects to http(s) only, and never from https to http."""
+
+    def redirect_request(self, request: urllib.request.Request, body: IO[bytes], code: int,
+                         message: str, headers: http.client.HTTPMessage, url: str
+                         ) -> urllib.request.Request | None:
+        """
+        Return the request that follows a redirect.
+
+        :param request: the one that was answered.
+        :param body: of the answer.
+        :param code: its HTTP status.
+        :param message: its reason phrase.
+        :param headers: its headers.
+        :param url: where it leads.
+        :raises FetchError: when it leads to anything but http(s), or from https to http.
+        """
         allowed = ('https',) if request.type == 'https' else ('http', 'https')
         if urlsplit(url).scheme not in allowed:
             raise FetchError(f'the server redirects to {url[:80]}, which is not allowed')
         return super().redirect_request(request, body, code, message, headers, url)
 
 
-def _opener():
+def _opener() -> urllib.request.OpenerDirector:
     """Return an opener that knows HTTP and HTTPS, and not files, FTP or data addresses."""
     opener = urllib.request.OpenerDirector()
     for handler in (urllib.request.ProxyHandler, urllib.request.UnknownHandler,
@@ -218,22 +272,19 @@ def _opener():
     return opener
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     """Return in a few printable words what went wrong."""
     if isinstance(error, urllib.error.HTTPError):
-        error = f'HTTP {error.code} {error.reason}'
-    elif isinstance(error, urllib.error.URLError):
-        error = error.reason
-    if isinstance(error, TimeoutError):
+        return one_line(f'HTTP {error.code} {error.reason}')
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(reason, TimeoutError):
         return 'the server did not answer in time'
-    if isinstance(error, http.client.IncompleteRead):
+    if isinstance(reason, http.client.IncompleteRead):
         return 'the body ended early'
-    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-    text = ' '.join(str(text).split())[:200]
-    return ''.join(char if char.isprintable() else '?' for char in text)
+    return one_line(getattr(reason, 'strerror', None) or str(reason) or type(reason).__name__)
 
 
-def _content_length(headers):
+def _content_length(headers: Message) -> int | None:
     value = headers.get('Content-Length')
     if value is None:
         return None
@@ -242,23 +293,23 @@ def _content_length(headers):
     return int(value)
 
 
-def _note(part):
+def _note(part: Path) -> Path:
     return part.with_name(part.name + '.json')
 
 
-def _remember(part, headers):
+def _remember(part: Path, headers: Message) -> None:
     """Keep what identifies the server's version of the file, to resume later."""
     part.unlink(missing_ok=True)
     note = {'etag': headers.get('ETag'), 'last_modified': headers.get('Last-Modified')}
     _note(part).write_text(json.dumps(note), encoding='utf-8')
 
 
-def _forget(part):
+def _forget(part: Path) -> None:
     part.unlink(missing_ok=True)
     _note(part).unlink(missing_ok=True)
 
 
-def _resume_from(part):
+def _resume_from(part: Path) -> tuple[int, dict[str, str]]:
     """Return how many bytes there are, and the headers that ask for the rest of the same file."""
     try:
         note = json.loads(_note(part).read_text(encoding='utf-8'))
@@ -273,7 +324,7 @@ def _resume_from(part):
     return done, {'Range': f'bytes={done}-', 'If-Range': validator}
 
 
-def _continues(answer, done, asked):
+def _continues(answer: Message, done: int, asked: dict[str, str]) -> bool:
     """Tell whether a 206 is the rest, up to the end, of the file that was begun."""
     found = re.fullmatch(r'bytes (\d{1,15})-(\d{1,15})/(\d{1,15})',
                          answer.get('Content-Range', '').strip())

@@ -1,18 +1,22 @@
 """Fetch a network's published weights: all of them, checked, or nothing."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import fcntl
 import hashlib
 import json
 import os
+from pathlib import Path
 import shutil
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from .archive import unpack
-from .download import download
-from .registry import NETWORK_FILE, Registry, weights_below
+from .download import download, Progress
+from .registry import Network, NETWORK_FILE, Registry, weights_below
 from ..errors import FetchError, RegistryError, WeightsError
+from ..support.atomic_files import sync, write_file
 
 LOCK_TIMEOUT = 1800.0
 """Seconds to wait for another process that fetches the same network."""
@@ -21,7 +25,9 @@ _WORK_DIR = '.fetch'  # next to the networks; hidden, so that it is never taken 
 _RECORD_FILE = 'fetched.json'
 
 
-def fetch(network, models_dir='', *, urls=(), sha256=None, progress=None, stall_timeout=30.0):
+def fetch(network: Network, models_dir: str | os.PathLike[str] = '', *,
+          urls: Sequence[str] = (), sha256: str | None = None, progress: Progress | None = None,
+          stall_timeout: float = 30.0) -> Path:
     """
     Make sure that a network's weights are installed, downloading them if they are not.
 
@@ -64,12 +70,12 @@ def fetch(network, models_dir='', *, urls=(), sha256=None, progress=None, stall_
                          f'{error.strerror or error}') from None
 
 
-def _installed(registry, job):
+def _installed(registry: Registry, job: '_Job') -> Path | None:
     """Return the weights that are there already, checked, or None."""
     try:
         weights = registry.find_weights(job.network)
         if weights:
-            _load(job.network, weights)
+            _check_loads(job.network, weights)
     except (RegistryError, WeightsError) as error:
         raise FetchError(f'the installed copy cannot be used ({error}): delete or repair it, '
                          'then fetch again') from None
@@ -78,7 +84,7 @@ def _installed(registry, job):
     return weights
 
 
-def _host(url):
+def _host(url: str) -> str:
     """Return the server's name, for messages: the rest of an address may hold secrets."""
     try:
         return urlsplit(url).hostname or url[:40]
@@ -86,15 +92,15 @@ def _host(url):
         raise FetchError(f'{url[:80]} is not an address ({error})') from None
 
 
-def _load(network, weights):
+def _check_loads(network: Network, weights: Path) -> None:
     from .weights import load_network  # PyTorch is not needed until something is there
-    return load_network(network, weights)
+    load_network(network, weights)
 
 
 class _Job:
     """One network to install: where, and what its archive must be."""
 
-    def __init__(self, network, work, target, sha256):
+    def __init__(self, network: Network, work: Path, target: Path, sha256: str | None) -> None:
         self.network = network
         self.work = work
         self._target = target
@@ -102,8 +108,15 @@ class _Job:
         self._asked = sha256 and sha256.lower()
         self._pinned = self._asked or network.sha256
 
-    def run(self, urls, progress, stall_timeout):
-        """Install from the first address that gives a good archive; return the weights' path."""
+    def run(self, urls: Sequence[str], progress: Progress | None, stall_timeout: float) -> Path:
+        """
+        Install from the first address that gives a good archive; return the weights' path.
+
+        :param urls: addresses of the archive, tried in this order.
+        :param progress: as in :func:`fetch`.
+        :param stall_timeout: as in :func:`fetch`.
+        :raises FetchError: when none gives one.
+        """
         if self._target.is_dir() and any(self._target.iterdir()):
             raise FetchError(f'{self._target} is in the way and holds no weights: move it away')
         problems = []
@@ -116,7 +129,7 @@ class _Job:
                 problems.append(f'{_host(url)}: {error}')
         raise FetchError(f'cannot fetch {self.network.name}: {"; ".join(problems)}')
 
-    def _install(self, url, part):
+    def _install(self, url: str, part: Path) -> Path:
         """Check a complete archive and put its contents into place; it is deleted either way."""
         staging = self.work / 'unpacked'
         shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
@@ -125,19 +138,19 @@ class _Job:
             self._check_digest(digest)
             unpack(part, staging)
             weights = self._check_contents(staging)
-            self._write_record({'network': self.network.name, 'url': url, 'sha256': digest,
-                                'size': part.stat().st_size,
-                                'files': {weights.name: _sha256(weights)}})
+            record = {'network': self.network.name, 'url': url, 'sha256': digest,
+                      'size': part.stat().st_size, 'files': {weights.name: _sha256(weights)}}
+            write_file(self._record_path, json.dumps(record, indent=2).encode())
             self._target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(weights.parent, self._target)
-            _sync_folder(self._target.parent)
+            sync(self._target.parent)
             return self._target / weights.name
         finally:
             part.unlink(missing_ok=True)
             part.with_name(part.name + '.json').unlink(missing_ok=True)
             shutil.rmtree(staging, ignore_errors=True)
 
-    def _check_digest(self, digest):
+    def _check_digest(self, digest: str) -> None:
         if self._pinned and digest != self._pinned:
             raise FetchError(f'the archive has the sha256 {digest}, expected {self._pinned}')
         recorded = self._read_record().get('sha256')
@@ -145,12 +158,12 @@ class _Job:
             raise FetchError(f'the archive has the sha256 {digest}, at the first fetch it was '
                              f'{recorded}: if it was replaced on purpose, give --sha256 {digest}')
 
-    def _check_contents(self, staging):
+    def _check_contents(self, staging: Path) -> Path:
         try:
             weights = weights_below(staging)
             if weights is None:
                 raise FetchError('the archive holds no .safetensors, .onnx or .pth file')
-            _load(self.network, weights)
+            _check_loads(self.network, weights)
         except (RegistryError, WeightsError) as error:
             text = str(error).replace(f'{staging}{os.sep}', '')
             raise FetchError(f'the archive cannot be used: {text}') from None
@@ -158,8 +171,13 @@ class _Job:
         (weights.parent / NETWORK_FILE).unlink(missing_ok=True)
         return weights
 
-    def check_record(self, weights):
-        """Refuse installed weights that are not those of the archive they should be from."""
+    def check_record(self, weights: Path) -> None:
+        """
+        Refuse installed weights that are not those of the archive they should be from.
+
+        :param weights: the installed file.
+        :raises FetchError: when they are not.
+        """
         record = self._read_record()
         digest = record.get('files', {}).get(weights.name)
         ours = weights.parent == self._target and isinstance(digest, str)
@@ -170,7 +188,7 @@ class _Job:
             raise FetchError(f'{weights} is not from an archive with the sha256 {self._asked}: '
                              f'delete the folder {weights.parent} and fetch again')
 
-    def _read_record(self):
+    def _read_record(self) -> dict[str, Any]:
         try:
             record = json.loads(self._record_path.read_text(encoding='utf-8'))
         except FileNotFoundError:
@@ -181,17 +199,9 @@ class _Job:
             raise FetchError(f'{self._record_path} is damaged: delete it')
         return record
 
-    def _write_record(self, record):
-        new = self._record_path.with_suffix('.new')
-        with open(new, 'w', encoding='utf-8') as file:
-            json.dump(record, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self._record_path)
-
 
 @contextmanager
-def _locked(path, name, progress):
+def _locked(path: Path, name: str, progress: Progress | None) -> Iterator[None]:
     """Hold the file's lock; the system gives it back however the process ends."""
     with open(path, 'w') as file:
         deadline = time.monotonic() + LOCK_TIMEOUT
@@ -209,18 +219,9 @@ def _locked(path, name, progress):
         yield
 
 
-def _sha256(path):
+def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _sync_folder(path):
-    """Make a rename outlast a loss of power."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .classes import ClassSet
 from ..errors import RegistryError, WeightsError
+from ..support.text import one_line
 
 ADVICE = ('choose the network the weights were made for, or put its classes.txt and '
           'colors.txt beside them')
@@ -79,9 +80,4 @@ def check_labels(path: Path, labels: Sequence[str], classes: ClassSet, name: str
         raise WeightsError(f'{path} lists {len(labels)} labels for its {len(classes)} classes')
     i = next(i for i, pair in enumerate(zip(labels, classes.labels)) if pair[0] != pair[1])
     raise WeightsError(f"{path} was made for other classes than {name}'s: class {i} is "
-                       f"'{_one_line(labels[i])}' there, '{classes.labels[i]}' here: {ADVICE}")
-
-
-def _one_line(text: str) -> str:
-    """Return any text out of a file in one short printable line."""
-    return ''.join(char if char.isprintable() else '?' for char in ' '.join(text.split())[:200])
+                       f"'{one_line(labels[i])}' there, '{classes.labels[i]}' here: {ADVICE}")

@@ -9,11 +9,14 @@ lie in other files are refused, never opened.
 Field numbers: onnx.proto of the ONNX project; wire format: protobuf's "Encoding" page.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 import math
 import struct
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import WeightsError
 
@@ -35,16 +38,16 @@ class Tensor:
     :param data: its values' bytes, little-endian.
     """
 
-    shape: tuple
+    shape: tuple[int, ...]
     dtype: str | None
     data: memoryview
 
     @property
-    def is_float(self):
+    def is_float(self) -> bool:
         """Whether it can be weights: floats of 2, 4 or 8 bytes."""
         return self.dtype in ('<f4', '<f2', '<f8')
 
-    def array(self):
+    def array(self) -> npt.NDArray[Any]:
         """
         Return the values as an array of its own, in native byte order.
 
@@ -58,14 +61,21 @@ class Tensor:
         return np.frombuffer(self.data, dtype).reshape(self.shape).astype(dtype.newbyteorder('='))
 
 
+Attribute: TypeAlias = int | float | str | tuple[int, ...] | Tensor | None
+"""What an attribute of a node can hold here; None stands for every other kind."""
+
+_Value: TypeAlias = int | memoryview
+"""The value of a protobuf field: a number, or the bytes of everything else."""
+
+
 @dataclass
 class Node:
     """An operation: its type, names of the values it takes and gives, and its attributes."""
 
     op: str = ''
-    inputs: list = field(default_factory=list)
-    outputs: list = field(default_factory=list)
-    attributes: dict = field(default_factory=dict)  # name -> int, tuple of int, float, Tensor
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    attributes: dict[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass
@@ -79,13 +89,13 @@ class Graph:
     :param outputs: names of the outputs.
     """
 
-    nodes: list = field(default_factory=list)
-    tensors: dict = field(default_factory=dict)
-    inputs: list = field(default_factory=list)
-    outputs: list = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
 
 
-def read_graph(data):
+def read_graph(data: bytes) -> Graph:
     """
     Read the graph of an .onnx file.
 
@@ -99,17 +109,22 @@ def read_graph(data):
 class _Reader:
     """Reads one message after the other, counting the fields of all."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._left = MAX_FIELDS
 
-    def model(self, view):
+    def model(self, view: memoryview) -> Graph:
+        """
+        Return the graph of a ModelProto message.
+
+        :param view: the message's bytes.
+        """
         graphs = [value for number, value in self._fields(view)
                   if number == 7 and isinstance(value, memoryview)]
         if len(graphs) != 1:
             raise WeightsError('it is not an ONNX model')
         return self._graph(graphs[0])
 
-    def _graph(self, view):
+    def _graph(self, view: _Value) -> Graph:
         graph = Graph()
         for number, value in self._fields(view):
             if number == 1:
@@ -128,7 +143,7 @@ class _Reader:
         graph.inputs = [name for name in graph.inputs if name not in graph.tensors]
         return graph
 
-    def _node(self, view):
+    def _node(self, view: _Value) -> Node:
         node = Node()
         for number, value in self._fields(view):
             if number == 1:
@@ -142,8 +157,10 @@ class _Reader:
                 node.attributes[name] = attribute
         return node
 
-    def _attribute(self, view):
-        name, attribute, ints = '', None, []
+    def _attribute(self, view: _Value) -> tuple[str, Attribute]:
+        name = ''
+        attribute: Attribute = None
+        ints: list[int] = []
         for number, value in self._fields(view):
             if number == 1:
                 name = _text(value)
@@ -159,8 +176,9 @@ class _Reader:
                 ints += self._ints(value)
         return name, tuple(ints) if ints else attribute
 
-    def _tensor(self, view):
-        name, shape, dtype, data = '', [], None, memoryview(b'')
+    def _tensor(self, view: _Value) -> tuple[str, Tensor]:
+        name, dtype, data = '', None, memoryview(b'')
+        shape: list[int] = []
         for number, value in self._fields(view):
             if number == 1:
                 shape += self._ints(value)
@@ -178,21 +196,22 @@ class _Reader:
             raise WeightsError(f"the tensor '{name}' has an impossible shape")
         return name, Tensor(tuple(shape), dtype, data)
 
-    def _first_text(self, view):
+    def _first_text(self, view: _Value) -> str:
         return next((_text(value) for number, value in self._fields(view) if number == 1), '')
 
-    def _ints(self, value):
+    def _ints(self, value: _Value) -> list[int]:
         """Return the numbers of a repeated int64 field, packed or one of many."""
         if not isinstance(value, memoryview):
             return [_int(value)]
-        numbers, at = [], 0
+        numbers: list[int] = []
+        at = 0
         while at < len(value):
             self._count()
             number, at = _varint(value, at)
             numbers.append(_int(number))
         return numbers
 
-    def _fields(self, view):
+    def _fields(self, view: _Value) -> Iterator[tuple[int, _Value]]:
         """Yield (number, value) of a message; value is an int or a memoryview."""
         if not isinstance(view, memoryview):
             raise WeightsError('it is not an ONNX model')
@@ -201,6 +220,7 @@ class _Reader:
             self._count()
             key, at = _varint(view, at)
             number, kind = key >> 3, key & 7
+            value: _Value
             if kind == _VARINT:
                 value, at = _varint(view, at)
             elif kind in (_BYTES, _FIXED64, _FIXED32):
@@ -214,13 +234,13 @@ class _Reader:
                 raise WeightsError('it is not an ONNX model')
             yield number, value
 
-    def _count(self):
+    def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise WeightsError(f'it has more than {MAX_FIELDS} fields, no FCN-ResNet18 has')
 
 
-def _varint(view, at):
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
     """Return an unsigned number of 7 bits a byte and the place behind it."""
     value = 0
     for i, byte in enumerate(view[at:at + 10]):
@@ -230,19 +250,19 @@ def _varint(view, at):
     raise WeightsError('it is cut off or damaged')
 
 
-def _int(value):
+def _int(value: _Value) -> int:
     if not isinstance(value, int):
         raise WeightsError('it is not an ONNX model')
     return value - (1 << 64) if value >> 63 else value
 
 
-def _float(value):
+def _float(value: _Value) -> float:
     if not isinstance(value, memoryview) or len(value) != 4:
         raise WeightsError('it is not an ONNX model')
-    return struct.unpack('<f', value)[0]
+    return float(struct.unpack('<f', value)[0])
 
 
-def _text(value):
+def _text(value: _Value) -> str:
     if not isinstance(value, memoryview) or len(value) > 4096:
         raise WeightsError('it is not an ONNX model')
     try:

@@ -8,14 +8,18 @@ Networks come from three places; a name in an earlier place hides the same name 
 3. the published networks of ``config/networks.yaml``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 import difflib
+import os
 from pathlib import Path
 import re
 from types import MappingProxyType
 
 from .classes import class_set_from_labels, ClassSet, read_labels
+from .decoders import DECODERS
 from ..errors import RegistryError
+from ..support.arrays import Size
 from ..support.paths import models_dir as find_models_dir, share_dir
 from ..support.safe_yaml import Fields, is_number, load_yaml
 
@@ -25,7 +29,6 @@ WEIGHT_SUFFIXES = ('.safetensors', '.onnx', '.pth')
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-DECODERS = ('fcn32s', 'fcn8s', 'ladder4', 'ladder2')
 
 _MAX_SIDE = 8192
 _NAME = r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}'
@@ -44,7 +47,7 @@ class Network:
     :param classes: its :class:`ClassSet`.
     :param width: input width in pixels.
     :param height: input height in pixels.
-    :param decoder: one of :data:`DECODERS`, see ``model``.
+    :param decoder: one of :data:`.DECODERS`.
     :param accuracy: pixel accuracy on its validation set, 0..1, or None.
     :param mean_iou: mean intersection over union there, 0..1, or None.
     :param fps: machine name to frames a second, as published.
@@ -60,20 +63,25 @@ class Network:
     classes: ClassSet
     width: int
     height: int
-    aliases: tuple = ()
+    aliases: tuple[str, ...] = ()
     decoder: str = 'fcn32s'
     accuracy: float | None = None
     mean_iou: float | None = None
-    fps: MappingProxyType = field(default_factory=lambda: MappingProxyType({}))
+    fps: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     archive: str | None = None
-    urls: tuple = ()
+    urls: tuple[str, ...] = ()
     sha256: str | None = None
     folder: Path | None = None
-    mean: tuple = IMAGENET_MEAN
-    std: tuple = IMAGENET_STD
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
 
     @property
-    def folder_names(self):
+    def size(self) -> Size:
+        """Return the size of its input, pixels."""
+        return Size(self.height, self.width)
+
+    @property
+    def folder_names(self) -> tuple[str, ...]:
         """Names under which its weights may lie in a models folder."""
         unpacked = self.archive and re.sub(r'\.(tar\.gz|tgz)$', '', self.archive)
         return tuple(dict.fromkeys(filter(None, (self.name, *self.aliases, unpacked))))
@@ -88,16 +96,16 @@ class Registry:
     not disturb the others and is an error only when it is asked for.
     """
 
-    def __init__(self, models_dir, share):
+    def __init__(self, models_dir: str | os.PathLike[str], share: str | os.PathLike[str]) -> None:
         self.models_dir = Path(models_dir)
         self.share = Path(share)
-        self.problems = []
-        self._broken = {}  # key of a broken folder's name -> its problem
-        self._class_sets = {}
-        self.networks = {}
+        self.problems: list[str] = []
+        self._broken: dict[str, str] = {}  # key of a broken folder's name -> its problem
+        self._class_sets: dict[str, ClassSet] = {}
+        self.networks: dict[str, Network] = {}
 
     @classmethod
-    def load(cls, models_dir=''):
+    def load(cls, models_dir: str | os.PathLike[str] = '') -> 'Registry':
         """
         Read the registry.
 
@@ -113,7 +121,7 @@ class Registry:
             registry._add(network)
         return registry
 
-    def get(self, name):
+    def get(self, name: str | os.PathLike[str]) -> Network:
         """
         Return a network.
 
@@ -140,7 +148,7 @@ class Registry:
                                 f'"fcn-seg networks" lists them{also}')
         return network
 
-    def find_weights(self, network):
+    def find_weights(self, network: Network) -> Path | None:
         """
         Return the path of a network's weights, or None when they are not installed.
 
@@ -149,6 +157,7 @@ class Registry:
         each also one folder deeper; of several files the first of
         :data:`WEIGHT_SUFFIXES` is taken.
 
+        :param network: one of this registry.
         :raises RegistryError: when a folder holds several files that could be meant.
         """
         folders = [network.folder] if network.folder else []
@@ -156,16 +165,16 @@ class Registry:
             folders += [base / name for name in network.folder_names]
         return next(filter(None, map(weights_below, folders)), None)
 
-    def _smallest(self, key):
+    def _smallest(self, key: str) -> Network | None:
         pattern = re.compile(re.escape(key) + r'-\d+x\d+')
         fitting = [n for n in self.networks.values()
                    if any(pattern.fullmatch(_key(name)) for name in (n.name, *n.aliases))]
         return min(fitting, key=lambda n: n.width * n.height, default=None)
 
-    def _add(self, network):
+    def _add(self, network: Network) -> None:
         self.networks.setdefault(network.name, network)
 
-    def _add_users_own(self, folder):
+    def _add_users_own(self, folder: Path) -> None:
         try:
             network = self._read_folder(folder)
         except RegistryError as error:
@@ -177,25 +186,25 @@ class Registry:
                                  f'by {self.networks[network.name].folder}')
         self._add(network)
 
-    def _read_path(self, path):
+    def _read_path(self, path: Path) -> Network:
         if path.is_dir():
             path = path / NETWORK_FILE
         return self._read_file(path)
 
-    def _read_folder(self, folder):
+    def _read_folder(self, folder: Path) -> Network:
         return self._read_file(folder / NETWORK_FILE)
 
-    def _read_file(self, path):
+    def _read_file(self, path: Path) -> Network:
         return self._read_network(load_yaml(path), str(path), path.absolute().parent)
 
-    def _read_published(self, path):
+    def _read_published(self, path: Path) -> list[Network]:
         entries = Fields(load_yaml(path), path, ('networks',)).raw('networks')
         if not isinstance(entries, list):
             raise RegistryError(f"{path}: 'networks' must be a list")
         return [self._read_network(entry, f'{path}: network {index}', None)
                 for index, entry in enumerate(entries)]
 
-    def _read_network(self, data, where, folder):
+    def _read_network(self, data: object, where: str, folder: Path | None) -> Network:
         """Return the Network of one checked YAML mapping."""
         fields = Fields(data, where, _KEYS)
         name_or_folder = {'default': folder.name} if folder else {}
@@ -221,7 +230,7 @@ class Registry:
             mean=fields.triple('mean', 0, 1, IMAGENET_MEAN),
             std=fields.triple('std', 0.001, 10, IMAGENET_STD))
 
-    def _read_classes(self, fields, name, folder):
+    def _read_classes(self, fields: Fields, name: str, folder: Path | None) -> ClassSet:
         """Return a network's classes: a named set, a list, or classes.txt in its folder."""
         value = fields.raw('classes', None)
         if isinstance(value, str):
@@ -235,7 +244,7 @@ class Registry:
             classes = class_set_from_labels(labels, name)
         return classes.replaced_by_files(folder) if folder else classes
 
-    def _named_class_set(self, fields, name):
+    def _named_class_set(self, fields: Fields, name: str) -> ClassSet:
         if name not in self._class_sets:
             known = sorted(p.stem for p in (self.share / 'config' / 'classes').glob('*.yaml'))
             if name not in known:
@@ -246,7 +255,7 @@ class Registry:
         return self._class_sets[name]
 
 
-def _read_fps(fields):
+def _read_fps(fields: Fields) -> Mapping[str, float]:
     fps = fields.raw('fps', {})
     if not (isinstance(fps, dict)
             and all(isinstance(k, str) and is_number(v) and v > 0 for k, v in fps.items())):
@@ -254,11 +263,11 @@ def _read_fps(fields):
     return MappingProxyType(dict(fps))
 
 
-def _key(name):
+def _key(name: str) -> str:
     return name.strip().lower().replace('_', '-')
 
 
-def _subfolders(folder):
+def _subfolders(folder: Path) -> list[Path]:
     """Return the visible folders in a folder, sorted; none where it cannot be read."""
     try:
         return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith('.'))
@@ -266,20 +275,21 @@ def _subfolders(folder):
         return []
 
 
-def _network_folders(base):
+def _network_folders(base: Path) -> list[Path]:
     return [folder for folder in _subfolders(base) if (folder / NETWORK_FILE).is_file()]
 
 
-def weights_below(folder):
+def weights_below(folder: Path) -> Path | None:
     """
     Return the weights file in a folder or in one of its subfolders, or None.
 
+    :param folder: where to look.
     :raises RegistryError: when several files could be meant.
     """
     return next(filter(None, map(_weights_in, (folder, *_subfolders(folder)))), None)
 
 
-def _weights_in(folder):
+def _weights_in(folder: Path) -> Path | None:
     """Return the weights file directly in a folder, or None."""
     for suffix in WEIGHT_SUFFIXES:
         files = sorted(p for p in folder.glob('*' + suffix) if p.is_file())

@@ -6,30 +6,33 @@ back only when every tensor of the file found its place, every place was filled,
 shapes and values are right.
 """
 
-import argparse
-import io
+import os
 from pathlib import Path
-import pickle
-import zipfile
 
 import torch
 
+from .checkpoints import read_checkpoint
+from .classes import ClassSet
+from .decoders import DECODERS, STRIDE32_HEAD
 from .labels import ADVICE, installed_classes
-from .model import FCNResNet18, LADDERS
+from .model import FCNResNet18
 from .onnx_weights import format_shape, read_onnx
+from .registry import Network
 from ..errors import WeightsError
+from ..support.text import one_line
 
 MAX_BYTES = 256 * 1024 * 1024
 """Largest weights file; FCN-ResNet18 has 47 MB, a checkpoint with its optimizer 3 times that."""
 
 _IGNORED_PREFIX = 'aux_classifier.'  # torchvision's second head, used in training only
 _IGNORED_SUFFIX = '.num_batches_tracked'  # a counter that inference never reads
-_FIRST, _HEAD = 'backbone.conv1.weight', 'classifier.4.weight'
-_LAST = {'fcn32s': _HEAD, 'fcn8s': _HEAD} | dict.fromkeys(LADDERS, 'ladder.score.weight')
+_FIRST = 'backbone.conv1.weight'  # there in every network, whatever stands before the name
+_COMPILED = '_orig_mod.'  # what torch.compile puts before the names in what it compiled
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-def load_network(network, path):
+def load_network(network: Network, path: str | os.PathLike[str]
+                 ) -> tuple[FCNResNet18, ClassSet]:
     """
     Build a network's model with the weights of a file.
 
@@ -43,16 +46,17 @@ def load_network(network, path):
     data = read_bounded(path)
     state = _read_state(path, data, network.decoder)
     classes = installed_classes(network.classes, network.name, path)
-    state = {name: tensor for name, tensor in state.items()
+    state = {name: tensor for name, tensor in _with_own_names(state).items()
              if not name.startswith(_IGNORED_PREFIX) and not name.endswith(_IGNORED_SUFFIX)}
     _check_classes(path, state, classes, network)
     return _fill(path, state, network.decoder, len(classes)), classes
 
 
-def read_bounded(path):
+def read_bounded(path: str | os.PathLike[str]) -> bytes:
     """
     Return a file's bytes.
 
+    :param path: of the file.
     :raises WeightsError: when it cannot be read, is empty or larger than :data:`MAX_BYTES`.
     """
     try:
@@ -67,13 +71,13 @@ def read_bounded(path):
     return data
 
 
-def _read_state(path, data, decoder):
+def _read_state(path: Path, data: bytes, decoder: str) -> dict[str, torch.Tensor]:
     """Return the tensors of a file by name; its type says how."""
     suffix = path.suffix.lower()
     if suffix == '.safetensors':
         return _read_safetensors(path, data)
     if suffix == '.pth':
-        return _read_checkpoint(path, data)
+        return read_checkpoint(path, data)
     if suffix == '.onnx':
         try:
             return read_onnx(data, decoder)
@@ -83,7 +87,7 @@ def _read_state(path, data, decoder):
     raise WeightsError(f'{path}: weights are .safetensors, .onnx or .pth files')
 
 
-def _read_safetensors(path, data):
+def _read_safetensors(path: Path, data: bytes) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
     try:
@@ -92,61 +96,17 @@ def _read_safetensors(path, data):
         raise WeightsError(f'{path} is not a whole .safetensors file: {one_line(error)}') from None
 
 
-def _read_checkpoint(path, data):
-    """Return the state_dict of a checkpoint of pytorch-segmentation, or of a plain one."""
-    if torch.__version__ < (2, 6):  # weights_only could be tricked into running code
-        raise WeightsError(f'{path}: .pth files are read with PyTorch 2.6 or newer only, this '
-                           f'is {torch.__version__}: convert it to .safetensors elsewhere')
-    _check_zip(path, data)
-    try:
-        # The checkpoints hold the options of the training beside the tensors.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            checkpoint = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(f'{path} is damaged, or holds more than tensors and plain values, '
-                           f'which could run code: not loaded ({_reason(error)})') from None
-    except Exception as error:  # a damaged pickle can fail in any way
-        raise WeightsError(f'{path} is not a whole checkpoint: {_reason(error)}') from None
-    state = checkpoint.get('model', checkpoint) if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict) or not all(_is_plain(*item) for item in state.items()):
-        raise WeightsError(f'{path} holds no state_dict of tensors')
-    arch = checkpoint.get('arch')
-    if isinstance(arch, str) and arch != 'fcn_resnet18':
-        raise WeightsError(f'{path} is a {one_line(arch)[:40]}, not an fcn_resnet18')
-    return {name.removeprefix('module.'): tensor for name, tensor in state.items()}
+def _with_own_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors without what training programs put before all names."""
+    state = {name.replace(_COMPILED, ''): tensor for name, tensor in state.items()}
+    prefix = next((name.removesuffix(_FIRST) for name in state if name.endswith(f'.{_FIRST}')), '')
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items()}
 
 
-def _check_zip(path, data):
-    """Refuse zip files (checkpoints since PyTorch 1.6) that would grow when unpacked."""
-    if not data.startswith(b'PK'):
-        return
-    try:
-        if data.count(b'PK\x01\x02') > 10_000:
-            raise zipfile.BadZipFile('too many entries')
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-        raise WeightsError(f'{path} is not a whole checkpoint: {_reason(error)}') from None
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) \
-            or sum(entry.file_size for entry in entries) > len(data):
-        raise WeightsError(f'{path} is compressed, which checkpoints are not: not loaded')
-
-
-def _is_plain(name, value):
-    """Tell whether this is an ordinary tensor under a name, with its values in memory."""
-    return (isinstance(name, str) and isinstance(value, torch.Tensor)
-            and value.layout == torch.strided and value.device.type == 'cpu'
-            and not value.is_quantized)
-
-
-def _reason(error):
-    """Return the first sentence of PyTorch's or zipfile's explanation."""
-    return one_line(error).partition('. ')[0] or type(error).__name__
-
-
-def _check_classes(path, state, classes, network):
+def _check_classes(path: Path, state: dict[str, torch.Tensor], classes: ClassSet,
+                   network: Network) -> None:
     """Refuse weights of another network's classes with a message that says what to do."""
-    name = _LAST[network.decoder]
+    name = DECODERS[network.decoder].last
     last = state.get(name)
     if last is None or last.dim() != 4:
         raise WeightsError(f'{path} has no tensor {name}: these are not weights of FCN-ResNet18')
@@ -155,10 +115,11 @@ def _check_classes(path, state, classes, network):
                            f'{len(classes)}: {ADVICE}')
 
 
-def _fill(path, state, decoder, num_classes):
+def _fill(path: Path, state: dict[str, torch.Tensor], decoder: str, num_classes: int
+          ) -> FCNResNet18:
     """Return the model with the tensors in place, all of them checked."""
     with torch.device('meta'):  # no time and memory for initial values that get replaced
-        model = FCNResNet18(num_classes, decoder, stride32_head=_HEAD in state)
+        model = FCNResNet18(num_classes, decoder, stride32_head=STRIDE32_HEAD in state)
     expected = {name: tensor for name, tensor in model.state_dict().items()
                 if not name.endswith(_IGNORED_SUFFIX)}
     for kind, names in (('lacks', expected.keys() - state.keys()),
@@ -181,9 +142,3 @@ def _fill(path, state, decoder, num_classes):
         buffer.zero_()  # the ignored counters
     model.load_state_dict(state, strict=False)  # both sets of names are equal by now
     return model.requires_grad_(False)
-
-
-def one_line(error):
-    """Return an error's text, or any text out of a file, in one short printable line."""
-    text = ' '.join(str(error).split())[:200]
-    return ''.join(char if char.isprintable() else '?' for char in text)

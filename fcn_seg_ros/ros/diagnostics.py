@@ -92,11 +92,15 @@ def input_status(camera, limits, now, state):
     }
     if statistics.last_error:
         status.values['last error'] = statistics.last_error
+    if state == 'active':
+        for name in ('image', 'camera_info'):
+            if name in camera.offers.problems:
+                status.raise_to(WARN, camera.offers.problems[name])
     since = source.subscribed_at
     if state != 'active' or since is None:
-        status.message = _resting(state)
+        status.message = status.message or _resting(state)
         return status
-    # A camera that nobody asked for until now owes nothing from before.
+    # Count silence only from the moment we subscribed.
     age = now - since if age is None else min(age, now - since)
     if age > limits.age_stale:
         status.raise_to(STALE, f'no image on {source.topic} for {age:.0f} s')
@@ -161,8 +165,10 @@ def navigation_status(camera, limits, state):
     }
     for kind, text in sorted(dict(navigation.problems).items()):
         status.values[f'last problem: {kind}'] = text
+    if state == 'active' and 'depth' in camera.offers.problems:
+        status.raise_to(WARN, camera.offers.problems['depth'])
     if state != 'active' or not wanted:
-        status.message = _resting(state)
+        status.message = status.message or _resting(state)
         return status
     for kind in sorted(statistics.by_name('nav:')):
         if statistics.recent(f'nav:{kind}', limits.window):

@@ -193,6 +193,14 @@ class SegmentationNode(Node):
 
         return Guard(load(settings), settings, load, self.get_logger(), on_step=self._on_step)
 
+    def set_parameters_atomically(self, parameter_list):
+        """
+        Set parameters as a client has written them: a whole number for a number, and so on.
+
+        The parameter services end here, on every distribution.
+        """
+        return super().set_parameters_atomically(parameters.in_types(parameter_list))
+
     def _on_parameters(self, requested):
         """Grant a request as a whole and when it can be obeyed, and obey it."""
         try:
@@ -284,6 +292,8 @@ class SegmentationNode(Node):
         device = statuses[0].hardware_id
         now = time.monotonic()
         if settings is not None and topics is not None:
+            if topics.label_info.missed:
+                statuses[0].raise_to(diagnostics.WARN, topics.label_info.missed)
             for camera in topics.cameras:
                 statuses += [
                     diagnostics.input_status(camera, settings.diagnostics, now, state),

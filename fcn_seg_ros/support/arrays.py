@@ -9,6 +9,9 @@ import numpy.typing as npt
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 """Pictures (H x W x 3, RGB), class masks and confidences (H x W)."""
 
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+"""Which pixels, rays or cells are meant."""
+
 Int64Array: TypeAlias = npt.NDArray[np.int64]
 """Counts and indices."""
 

@@ -8,7 +8,7 @@ from ..errors import RegistryError
 PACKAGE = 'fcn_seg_ros'
 
 
-def share_dir():
+def share_dir() -> Path:
     """
     Return the folder that holds ``config/``, ``models/``, ``launch/`` and the like.
 
@@ -25,12 +25,16 @@ def share_dir():
         f'the data files of {PACKAGE} (share/{PACKAGE}) are missing: install the package again')
 
 
-def cache_dir():
+def cache_dir() -> Path:
     """Return ``$XDG_CACHE_HOME/fcn_seg_ros`` (default ``~/.cache``); it may not exist yet."""
     base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
     return Path(base).expanduser() / PACKAGE
 
 
-def models_dir(configured=''):
-    """Return the folder where weights are looked for first: ``configured`` or the cache."""
+def models_dir(configured: str | os.PathLike[str] = '') -> Path:
+    """
+    Return the folder where weights are looked for first.
+
+    :param configured: the user's folder; when it is empty, :func:`cache_dir` is returned.
+    """
     return Path(configured).expanduser() if configured else cache_dir()

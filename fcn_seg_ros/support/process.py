@@ -12,7 +12,7 @@ _LARGEST = 32 << 20
 """Bytes of the largest block that is taken from the heap; glibc allows no more."""
 
 
-def keep_memory():
+def keep_memory() -> None:
     """
     Let freed blocks of some MB be used again, instead of going back to the machine.
 
@@ -28,7 +28,7 @@ def keep_memory():
         mallopt(_M_ARENA_MAX, 1)
 
 
-def release_memory():
+def release_memory() -> None:
     """Give memory that nothing holds any more back to the machine and the GPU."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)  # glibc's alone has it
@@ -39,7 +39,7 @@ def release_memory():
         torch.cuda.empty_cache()
 
 
-def share_cores():
+def share_cores() -> None:
     """
     Let PyTorch's threads sleep while they wait for each other; call before importing it.
 

@@ -15,7 +15,7 @@ def count_macs(num_classes: int, decoder: str, size: Size) -> int:
     the network.  PyTorch's counter counts two operations for each.
 
     :param num_classes: number of classes C.
-    :param decoder: a key of ``model.DECODERS``.
+    :param decoder: a key of ``decoders.DECODERS``.
     :param size: of the input, pixels.
     """
     # On the meta device shapes are computed, not values: this takes milliseconds.
@@ -32,7 +32,7 @@ def count_parameters(num_classes: int, decoder: str) -> int:
     Return the number of weights that training changes.
 
     :param num_classes: number of classes C.
-    :param decoder: a key of ``model.DECODERS``.
+    :param decoder: a key of ``decoders.DECODERS``.
     """
     with torch.device('meta'):
         model = FCNResNet18(num_classes, decoder)

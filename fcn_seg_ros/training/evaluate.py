@@ -159,9 +159,11 @@ class _ModelEngine:
             return self(tensor).numpy()
         was_training = self._model.training
         self._model.eval()
-        scores = self._model.forward_all(batch)[0 if self._head == 'main' else 1]
+        main, stride32 = self._model.forward_all(batch)
         self._model.train(was_training)
-        return scores.float()
+        if self._head == 'main' or stride32 is None:  # Predictor has refused the latter
+            return main.float()
+        return stride32.float()
 
 
 def evaluate(predictor: Predictor, network_classes: ClassSet, dataset: LabelledPictures, *,

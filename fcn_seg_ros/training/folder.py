@@ -56,7 +56,7 @@ def write_entry(folder: str | Path, *, name: str, classes: ClassSet, size: Size,
     :param name: likewise.
     :param classes: likewise.
     :param size: likewise.
-    :param decoder: a key of ``model.DECODERS``.
+    :param decoder: a key of ``decoders.DECODERS``.
     :param mean: likewise.
     :param std: likewise.
     :param scores: likewise.

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 import torch
 
-from .installed import load_installed
 from ..errors import WeightsError
 from ..networks.classes import ClassSet, plain_label
+from ..networks.loading import load_installed
 from ..networks.model import FCNResNet18
 from ..networks.registry import Network, WEIGHT_SUFFIXES
 from ..networks.weights import load_network

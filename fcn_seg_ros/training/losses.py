@@ -87,26 +87,28 @@ class SegmentationLoss(nn.Module):
         self.label_smoothing, self.auxiliary = label_smoothing, auxiliary
         self.ohem, self.iou = ohem, iou
 
-    def forward(self, scores: torch.Tensor, scores32: torch.Tensor, labels: torch.Tensor
+    def forward(self, scores: torch.Tensor, scores32: torch.Tensor | None, labels: torch.Tensor
                 ) -> torch.Tensor:
         """
         Return the loss, a scalar.
 
         :param scores: float tensor N x C x h x w.
-        :param scores32: the stride-32 head's; the same tensor if there is no other head.
+        :param scores32: the stride-32 head's; the same tensor, or None, if there is no other head.
         :param labels: uint8 or int64 tensor N x H x W.
         """
         labels = labels.long()
         # Contiguous scores interpolate and their gradient scatters twice as fast on the CPU.
-        full = interpolate_scores(scores.float().contiguous(), labels.shape[-2:])
+        height, width = labels.shape[-2:]
+        full = interpolate_scores(scores.float().contiguous(), (height, width))
         loss = self._cross_entropy(full, labels, self.ohem)
         if self.iou:
             s = IOU_STRIDE
             loss = loss + self.iou * soft_iou_loss(full[..., ::s, ::s], labels[..., ::s, ::s])
-        if scores32 is not scores and self.auxiliary:
+        if scores32 is not None and scores32 is not scores and self.auxiliary:
             s = AUXILIARY_STRIDE
             coarse = labels[:, s // 2::s, s // 2::s]
-            small = interpolate_scores(scores32.float().contiguous(), coarse.shape[-2:])
+            height, width = coarse.shape[-2:]
+            small = interpolate_scores(scores32.float().contiguous(), (height, width))
             loss = loss + self.auxiliary * self._cross_entropy(small, coarse, 0.0)
         return loss
 

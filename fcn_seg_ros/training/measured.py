@@ -5,9 +5,9 @@ from copy import deepcopy
 import torch
 
 from .evaluate import Predictor
-from .installed import load_installed
 from ..errors import TrainingError
 from ..inference.engines import create_engine, resolve_device
+from ..networks.loading import load_installed
 from ..support.arrays import Size
 
 

@@ -15,7 +15,7 @@ from .datasets import DATASETS
 from .settings import (
     Choice, Flag, Key, Number, Range, read_section, Section, Sides, Text, Texts, Whole)
 from ..errors import TrainingError
-from ..networks.model import DECODERS
+from ..networks.decoders import DECODERS
 from ..support.arrays import MAX_SIDE, Size
 from ..support.safe_yaml import Fields, is_number, load_yaml
 
@@ -152,7 +152,8 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """
     data = load_yaml(Path(path)) or {}
     for text in overrides:
-        _override(data, text)
+        if isinstance(data, dict):  # else parse_recipe says what is wrong
+            _override(data, text)
     return parse_recipe(data, str(path))
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from .card import model_card
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
 from .datasets import Cached, LabelledPictures, open_dataset, SegmentationDataset
 from .distributed import join_processes
@@ -29,7 +30,9 @@ from .summary import check_training, summarise, to_text
 from .transforms import training_transforms
 from ..errors import TrainingError
 from ..networks.model import FCNResNet18
+from ..networks.packed import CARD_FILE
 from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD
+from ..support.atomic_files import write_file
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ class _ForwardAll(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         return self.model.forward_all(batch)
 
 
@@ -112,8 +115,9 @@ class Trainer:
         splits = [summarise(dataset, name, tqdm(
             range(len(dataset)), desc=f'labels of {name}', leave=False, disable=not self.progress))
             for name, dataset in (('train', train), ('val', val))]
+        self._data_text = to_text(splits)
         if self.processes.is_main:
-            _log.info('%s', to_text(splits))
+            _log.info('%s', self._data_text)
         check_training(*splits)
         unknown = [label for label, role in zip(train.classes.labels, train.classes.roles)
                    if role == 'unknown']
@@ -278,6 +282,12 @@ class Trainer:
     def _export(self, which: str, scores: dict[str, float]) -> None:
         write_network(self.output / which, self.averaged, name=self.recipe.name,
                       classes=self.classes, size=self.recipe.size, scores=scores)
+        plain = self.recipe.to_dict()
+        for part in ('train', 'val'):  # where the data lay is nobody else's business
+            del plain[part]['root']
+        card = model_card(self.recipe.name, self.classes, self.recipe.size, self.recipe.decoder,
+                          scores=scores, data=self._data_text, recipe=plain)
+        write_file(self.output / which / CARD_FILE, card.encode())
 
     def _save(self) -> None:
         random_of_all = self.processes.gather(random_states())

@@ -13,6 +13,7 @@ import pytest
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+VOLATILE, TRANSIENT_LOCAL = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
 
 
 class FakeNode:
@@ -20,9 +21,17 @@ class FakeNode:
 
     def __init__(self):
         self.published = []
+        self.said = []
+        self.subscribers = 0
+
+    def get_logger(self):
+        return SimpleNamespace(info=self.said.append)
 
     def resolve_topic_name(self, name):
         return f'/{name}'
+
+    def count_subscribers(self, topic):
+        return self.subscribers
 
     def get_name(self):
         return 'node'
@@ -39,8 +48,9 @@ class FakeNode:
         return Clock()
 
     def get_publishers_info_by_topic(self, topic):
-        return [SimpleNamespace(qos_profile=SimpleNamespace(reliability=reliability))
-                for reliability in self.offers]
+        return [SimpleNamespace(qos_profile=SimpleNamespace(
+            reliability=reliability, durability=durability))
+            for reliability, durability in self.offers]
 
 
 @pytest.mark.parametrize(('camera_rate', 'max_rate', 'expected'), [
@@ -75,8 +85,18 @@ def test_a_new_limit_is_obeyed_at_once(monkeypatch):
     ((RELIABLE, BEST_EFFORT), BEST_EFFORT)])
 def test_reliable_only_where_every_camera_is(offers, expected):
     node = FakeNode()
-    node.offers = offers
-    assert qos.offered_reliability(node, 'image') == expected
+    node.offers = [(reliability, VOLATILE) for reliability in offers]
+    assert qos.offered(node, 'image') == (expected, VOLATILE)
+
+
+@pytest.mark.parametrize(('offers', 'expected'), [
+    ((), VOLATILE), ((VOLATILE,), VOLATILE), ((TRANSIENT_LOCAL,), TRANSIENT_LOCAL),
+    ((TRANSIENT_LOCAL, VOLATILE), VOLATILE)])
+def test_what_was_published_before_is_asked_for_only_where_every_camera_keeps_it(
+        offers, expected):
+    node = FakeNode()
+    node.offers = [(RELIABLE, durability) for durability in offers]
+    assert qos.offered(node, 'image') == (RELIABLE, expected)
 
 
 def test_label_info_names_the_classes(monkeypatch):
@@ -118,6 +138,11 @@ def test_without_vision_msgs_there_is_no_label_info():
     output.publish(None, 0.0)
     output.close()
     assert node.published == []
+    text, = node.said
+    assert 'vision_msgs' in text and 'semantic_segmentation_layer' in text
+    assert not output.missed  # nobody asks for it
+    node.subscribers = 1
+    assert 'vision_msgs' in output.missed
 
 
 def test_a_callback_of_what_is_being_destroyed_does_not_end_the_process():

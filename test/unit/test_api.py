@@ -1,6 +1,7 @@
 """The public interface as people write it: what they give works, or says in a line what to do."""
 
 from pathlib import Path
+import re
 import subprocess
 import sys
 import textwrap
@@ -309,3 +310,16 @@ def test_a_users_file_type_checks(tmp_path):
     assert 'floating' in revealed[2]
     errors = [line for line in lines if ' error: ' in line]
     assert errors and all(line.startswith('user.py:14:') for line in errors), done.stdout
+
+
+def test_the_code_in_the_readme_runs(tmp_path):
+    root = Path(__file__).parents[2]
+    blocks = re.findall(r'```python\n(.*?)```', (root / 'README.md').read_text(), re.S)
+    assert blocks
+    (tmp_path / 'demo').symlink_to(root / 'demo')
+    for block in blocks:
+        done = subprocess.run([sys.executable, '-c', block], cwd=tmp_path, capture_output=True,
+                              text=True)
+        assert done.returncode == 0, done.stderr
+    assert read_picture(tmp_path / 'overlay.png').shape == read_picture(
+        root / 'demo' / 'street.jpg').shape

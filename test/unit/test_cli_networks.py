@@ -57,7 +57,7 @@ def test_json(tmp_path, capsys):
 
 
 def test_fetch(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(fetch_module, '_load', lambda network, weights: None)
+    monkeypatch.setattr(fetch_module, '_check_loads', lambda network, weights: None)
     archive = published.tar_gz({'model.onnx': b'weights'})
     with running({'/a': archive}) as server:
         options = ('--models-dir', tmp_path, '--url', server.url('/none'), '--url',

@@ -396,7 +396,8 @@ def test_exif_orientation_of_photographs_is_obeyed(tmp_path):
 
 
 def test_bag(fcn_seg, tmp_path, capsys):
-    test_bags = pytest.importorskip('test_bags')
+    pytest.importorskip('rosbags')
+    import test_bags
     source = test_bags.write_bag(tmp_path / 'in', {
         '/image': (test_bags.IMAGE, [test_bags.raw(0), test_bags.raw(1)])})
     assert fcn_seg(source, tmp_path / 'out', '--topic', '/image', '--stats',

@@ -219,6 +219,10 @@ def test_output_is_a_network_of_the_registry(trained, tmp_path):
     model, classes = load_network(network, registry.find_weights(network))
     average = checkpoint.load_checkpoint(trained)['average']
     assert classes.labels == LABELS
+    card = (trained / 'best' / 'README.md').read_text()
+    assert f'| mean_iou | {network.mean_iou:.4f} |' in card and '| 2 | box | unknown |' in card
+    assert 'train: 7 pictures' in card and 'label_smoothing: 0.05' in card
+    assert '/data' not in card and 'root:' not in card
     last, _ = load_network(network, trained / 'last' / 'model.safetensors')
     torch.testing.assert_close(last.state_dict()['skip8.4.bias'],
                                average['skip8.4.bias'], atol=1e-3, rtol=1e-3)

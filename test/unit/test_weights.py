@@ -7,7 +7,7 @@ import struct
 
 from fcn_seg_ros.errors import WeightsError
 from fcn_seg_ros.networks import weights as weights_module
-from fcn_seg_ros.networks.model import DECODERS
+from fcn_seg_ros.networks.decoders import DECODERS
 from fcn_seg_ros.networks.registry import Registry
 from fcn_seg_ros.networks.weights import load_network
 import published

@@ -4,7 +4,6 @@ from dataclasses import replace
 import random
 
 from fcn_seg_ros.errors import TrainingError, WeightsError
-from fcn_seg_ros.networks.model import LADDERS
 from fcn_seg_ros.networks.onnx_weights import read_onnx
 from fcn_seg_ros.networks.registry import Registry
 from fcn_seg_ros.networks.weights import load_network
@@ -84,7 +83,7 @@ def test_numeric_names(decoder):
     assert all(torch.equal(tensors[name], tensor) for name, tensor in state(decoder).items())
 
 
-@pytest.mark.parametrize('decoder', LADDERS)
+@pytest.mark.parametrize('decoder', ['ladder4', 'ladder2'])
 def test_ladder_from_onnx_lacks_the_stride_32_head(tmp_path, network, decoder):
     network = replace(network, decoder=decoder)
     model, _ = load_network(

@@ -23,8 +23,7 @@ from torchvision.transforms import v2
 
 from ...inference.engines import resolve_device
 from ...msg import ClassFraction, ClassFractions
-from ...networks.registry import Registry
-from ...networks.weights import load_network
+from ...networks.loading import load_installed
 
 
 class UsualNode(Node):
@@ -32,14 +31,12 @@ class UsualNode(Node):
 
     def __init__(self, network, weights, models_dir, device):
         super().__init__('segmentation', namespace='usual')
-        registry = Registry.load(models_dir)
-        entry = registry.get(network)
-        model, self.classes = load_network(entry, weights or registry.find_weights(entry))
+        entry, model, self.classes, _ = load_installed(network, weights, models_dir)
         self.network = entry.name
         self.device = resolve_device(device).torch()
         self.model = model.eval().to(self.device)
         self.transform = v2.Compose([
-            v2.Resize((entry.height, entry.width), antialias=True),
+            v2.Resize(entry.size, antialias=True),
             v2.ToDtype(torch.float32, scale=True), v2.Normalize(entry.mean, entry.std)])
         self.outputs = {name: self.create_publisher(Image, f'~/{name}', 1)
                         for name in ('class_mask', 'color_mask', 'overlay', 'confidence')}

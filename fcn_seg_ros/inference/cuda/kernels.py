@@ -31,8 +31,8 @@ def _classify_kernel(scores: tl.tensor, kept: tl.tensor, ids: tl.tensor, confide
     The softmax's sum is kept relative to the best score so far and rescaled when a better
     one comes, so that one pass over the classes is enough.
     """
-    y = tl.program_id(1) * BLOCK_Y + tl.arange(BLOCK_Y)
-    x = tl.program_id(0) * BLOCK_X + tl.arange(BLOCK_X)
+    y = tl.program_id(1) * BLOCK_Y + tl.arange(0, BLOCK_Y)
+    x = tl.program_id(0) * BLOCK_X + tl.arange(0, BLOCK_X)
     source_y = (y.to(tl.float32) + 0.5) * (cells_y.to(tl.float32) / height.to(tl.float32))
     source_x = (x.to(tl.float32) + 0.5) * (cells_x.to(tl.float32) / width.to(tl.float32))
     if not NEAREST:
@@ -93,8 +93,8 @@ def _preprocess_kernel(pixels: tl.tensor, batch: tl.tensor, rows: tl.tensor, col
     The filter is PyTorch's antialiased bilinear one: a triangle as wide as two output pixels
     when shrinking, two input pixels when enlarging, cut at the border and normalised.
     """
-    y = tl.program_id(1) * BLOCK_Y + tl.arange(BLOCK_Y)
-    x = tl.program_id(0) * BLOCK_X + tl.arange(BLOCK_X)
+    y = tl.program_id(1) * BLOCK_Y + tl.arange(0, BLOCK_Y)
+    x = tl.program_id(0) * BLOCK_X + tl.arange(0, BLOCK_X)
     step_y = rows.to(tl.float32) / height.to(tl.float32)
     step_x = columns.to(tl.float32) / width.to(tl.float32)
     reach_y = tl.maximum(step_y, 1.0)

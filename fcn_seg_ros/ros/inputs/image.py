@@ -3,10 +3,10 @@
 import threading
 import time
 
-from rclpy.expand_topic_name import expand_topic_name
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from .subscriptions import FollowingSubscriptions
+from ..names import is_remapped
 
 _SLACK = 0.1
 """Share of a frame's period that a camera's jitter may take from ``max_rate``."""
@@ -48,10 +48,8 @@ class CameraInput:
 
     def _find_info(self, name, image_topic):
         """Return camera_info's name: beside the image's topic, unless remapped itself."""
-        node = self._node
-        resolved = node.resolve_topic_name(name)
-        if resolved != expand_topic_name(name, node.get_name(), node.get_namespace()):
-            return name, resolved
+        if is_remapped(self._node, name):
+            return name, self._node.resolve_topic_name(name)
         beside = image_topic.rpartition('/')[0] + '/camera_info'
         return beside, beside
 

@@ -1,9 +1,14 @@
 """Poses of frames at an image's stamp, from TF where tf2_ros is installed."""
 
+from typing import Any
+
+from builtin_interfaces.msg import Time as StampMessage
+from rclpy.node import Node
 from rclpy.time import Time
 
 from ..navigation import pose_from_transform
 from ...errors import CalibrationError
+from ...geometry.pose import Pose
 
 try:
     import tf2_ros
@@ -15,18 +20,21 @@ class TransformError(CalibrationError):
     """
     A transform cannot be had.
 
-    :ivar late: it may be on its way: asking again makes sense.
+    :param message: what is wrong and what to do, one line.
+    :param late: it may be on its way: asking again makes sense.
+    :ivar late: the same.
     """
 
-    def __init__(self, message, late=False):
+    def __init__(self, message: str, late: bool = False) -> None:
         super().__init__(message)
         self.late = late
 
 
-def check_stamp(stamp):
+def check_stamp(stamp: StampMessage) -> None:
     """
     Make sure that a stamp tells a time.
 
+    :param stamp: the message.
     :raises TransformError: when it is zero, which TF takes for "latest".
     """
     if stamp.sec == 0 and stamp.nanosec == 0:
@@ -41,24 +49,30 @@ class Transforms:
     :param node: the node to subscribe with.
     """
 
-    def __init__(self, node):
+    def __init__(self, node: Node) -> None:
         self._node = node
-        self._listener = None
-        self._buffer = None
+        self._listener: Any = None
+        self._buffer: Any = None
 
-    def follow(self, wanted):
-        """Listen while transforms are ``wanted``, else not; cheap when nothing changed."""
+    def follow(self, wanted: bool) -> None:
+        """
+        Listen while transforms are wanted, else not; cheap when nothing changed.
+
+        :param wanted: whether they are.
+        """
         if not wanted:
             self.close()
         elif tf2_ros is not None and self._listener is None:
             self._buffer = tf2_ros.Buffer()
             self._listener = tf2_ros.TransformListener(self._buffer, self._node)
 
-    def pose(self, target, source, stamp):
+    def pose(self, target: str, source: str, stamp: StampMessage) -> Pose:
         """
         Return the :class:`.Pose` of the frame ``source`` in the frame ``target``.
 
-        :param stamp: builtin_interfaces/Time.
+        :param target: name of the frame.
+        :param source: name of the frame.
+        :param stamp: the time.
         :raises TransformError: when there is none at that time.
         :raises CalibrationError: when it is none.
         """
@@ -80,13 +94,13 @@ class Transforms:
                 late=isinstance(error, tf2_ros.ExtrapolationException)) from None
         return pose_from_transform(found.transform)
 
-    def forget(self):
+    def forget(self) -> None:
         """Forget what moves: time was set back, and TF takes the new for the older."""
         buffer = self._buffer  # another thread may close
         if buffer is not None:
             buffer.clear()
 
-    def close(self):
+    def close(self) -> None:
         """Listen no more."""
         if self._listener is not None:
             self._listener.unregister()

@@ -1,12 +1,17 @@
 """ClassFractions messages."""
 
+from collections.abc import Mapping, Sequence
+
 from sensor_msgs.msg import RegionOfInterest
+from std_msgs.msg import Header
 
-from ...fractions import class_fractions, region_fractions
+from ...fractions import class_fractions, Fractions, region_fractions
 from ...msg import ClassFraction, ClassFractions, RegionFractions
+from ...segmentation import Segmentation
 
 
-def fractions_message(result, header, network, regions):
+def fractions_message(result: Segmentation, header: Header, network: str,
+                      regions: Mapping[str, Sequence[float]]) -> ClassFractions:
     """
     Return the shares of a frame's classes.
 
@@ -25,7 +30,8 @@ def fractions_message(result, header, network, regions):
                  in region_fractions(result.class_mask, regions, len(labels)).items()])
 
 
-def _region_message(name, roi, fractions):
+def _region_message(name: str, roi: tuple[int, int, int, int], fractions: Fractions
+                    ) -> RegionFractions:
     x, y, width, height = roi
     return RegionFractions(
         name=name, unknown=fractions.unknown, fractions=fractions.classes,

@@ -7,6 +7,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from .fractions import fractions_message
 from ..events import when_matched
 from ..messages import compressed_message, image_message, scaled_camera_info
+from ..names import is_remapped
 from ..qos import newest
 from ...images.compressed import encode_jpeg, encode_png, LOSSLESS_PICTURES
 from ...msg import ClassFractions
@@ -32,10 +33,14 @@ class OutputGroup:
         events_group = MutuallyExclusiveCallbackGroup()
         self._publishers = {
             name: node.create_publisher(
-                message_type, prefix + name, qos or newest(), callback_group=events_group,
-                event_callbacks=when_matched(on_change),
+                message_type, self._topic(node, prefix, name), qos or newest(),
+                callback_group=events_group, event_callbacks=when_matched(on_change),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
             for name, message_type in types.items()}
+
+    def _topic(self, node, prefix, name):
+        """Return the name of the topic of an output."""
+        return prefix + name
 
     def wanted(self):
         """Return the names of the outputs that somebody subscribes to."""
@@ -72,6 +77,14 @@ class PictureOutputs(OutputGroup):
         types = dict.fromkeys(self.ENCODINGS, Image)
         types |= {f'{name}/compressed': CompressedImage for name in self.ENCODINGS}
         super().__init__(node, types, prefix, on_change)
+
+    def _topic(self, node, prefix, name):
+        """Return where to publish: a compressed image follows its image's remapping."""
+        image, _, transport = name.partition('/')
+        own = prefix + name
+        if not transport or is_remapped(node, own) or not is_remapped(node, prefix + image):
+            return own
+        return f'{node.resolve_topic_name(prefix + image)}/{transport}'
 
     def needs_confidence(self, wanted):
         """Tell whether anybody looks at the confidence."""

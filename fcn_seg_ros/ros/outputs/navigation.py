@@ -1,34 +1,72 @@
 """The outputs that a robot drives by: clouds of each camera, and one grid of all."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 import time
 
 from nav_msgs.msg import OccupancyGrid
+from rclpy.node import Node
 from sensor_msgs.msg import Image, PointCloud2
 
 from .images import OutputGroup
+from ..frame import Frame
 from ..inputs.depth import DepthInput
-from ..inputs.tf import TransformError
-from ..navigation import points_message, robot_in_grid, seconds, selection_message
+from ..inputs.tf import TransformError, Transforms
+from ..navigation import GridPipeline, points_message, robot_in_grid, seconds, selection_message
 from ..qos import latched
+from ..statistics import Statistics
+from ..throttle import Throttle
 from ...errors import CalibrationError
 from ...geometry.pose import Pose
 
 _POLL = 0.002
 """Seconds between looks for depth or a transform that is on its way."""
+_SILENCE = 0.5
+"""Seconds without a frame after which the grid is published as it ages."""
 _GRACE = 2.0
 """Seconds in which calibration, depth and transforms may come at first, without complaints."""
 
 
 class CostmapOutput(OutputGroup):
-    """The grid's publisher, which the :class:`NavigationOutputs` of all cameras share."""
+    """
+    The grid's publisher, which the :class:`NavigationOutputs` of all cameras share.
 
-    def __init__(self, node, on_change):
+    :param node: the node to publish with.
+    :param on_change: called, without arguments, when a subscriber came or went.
+    """
+
+    def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
         super().__init__(node, {'costmap': OccupancyGrid}, '~/', on_change, latched())
+        self._newest: GridPipeline | None = None  # whose frame was published last
+        self._published_ns = 0  # when, by the node's clock
+        self._forgotten = False
 
-    def publish_grid(self, message):
-        """Publish an OccupancyGrid."""
-        self._publishers['costmap'].publish(message)
+    def publish_grid(self, grid: GridPipeline) -> None:
+        """
+        Publish the grid as of its newest frame.
+
+        :param grid: the grid.
+        """
+        self._newest, self._forgotten = grid, False
+        self._published_ns = self._node.get_clock().now().nanoseconds
+        self._publishers['costmap'].publish(grid.message())
+
+    def keep_up(self, grid: GridPipeline) -> None:
+        """
+        Publish the grid as it ages while no frame comes, until all of it is forgotten.
+
+        Whoever reads it, StaticLayer for one, would go on with what a dead camera saw last.
+
+        :param grid: the grid that frames are added to now; one that no frame has come to
+            yet is left alone.
+        """
+        age = (self._node.get_clock().now().nanoseconds - self._published_ns) * 1e-9
+        if grid is not self._newest or self._forgotten or age < _SILENCE or not self.wanted():
+            return
+        message = grid.message(age)
+        if message is not None:
+            self._forgotten = set(message.data) == {grid.grid.settings.unobserved}
+            self._publishers['costmap'].publish(message)
 
 
 @dataclass
@@ -42,7 +80,7 @@ class _Places:
     depth: Image | None = None
     pose: Pose | None = None
     grid_pose: Pose | None = None
-    problems: dict = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
     late: bool = False
 
 
@@ -54,6 +92,9 @@ class NavigationOutputs(OutputGroup):
     counted as ``nav:calibration``, ``nav:depth``, ``nav:transform`` or ``nav:pose``, and
     logged now and then.
 
+    :param node: the node to publish with.
+    :param prefix: of the topics, such as '~/' or '~/front/'.
+    :param on_change: called, without arguments, when a subscriber came or went.
     :param camera: the camera's name, '' for the only one.
     :param transforms: :class:`.Transforms`.
     :param costmap: :class:`CostmapOutput`.
@@ -64,8 +105,9 @@ class NavigationOutputs(OutputGroup):
     :ivar places_from: what the last clouds were made from: 'depth' or 'the ground plane'.
     """
 
-    def __init__(self, node, prefix, on_change, camera, *, transforms, costmap, statistics,
-                 throttle):
+    def __init__(self, node: Node, prefix: str, on_change: Callable[[], None], camera: str, *,
+                 transforms: Transforms, costmap: CostmapOutput, statistics: Statistics,
+                 throttle: Throttle) -> None:
         clouds = dict.fromkeys(('points', 'obstacles', 'ground'), PointCloud2)
         super().__init__(node, clouds, prefix, on_change)
         self._camera = camera
@@ -74,29 +116,42 @@ class NavigationOutputs(OutputGroup):
         self._statistics = statistics
         self._throttle = throttle
         self.depth = DepthInput(node, camera, on_change)
-        self.problems = {}
+        self.problems: dict[str, str] = {}
         self.places_from = 'nothing yet'
-        self._wanted_since = None
+        self._wanted_since: float | None = None
         self._newest = 0.0  # stamp of the last frame, s
 
-    def wanted(self):
+    def wanted(self) -> set[str]:
         """Return the names of the outputs that somebody subscribes to, the grid among them."""
         return super().wanted() | self._costmap.wanted()
 
-    def needs_confidence(self, wanted):
-        """Points carry it, and it weighs the votes."""
+    def needs_confidence(self, wanted: Collection[str]) -> bool:
+        """
+        Return True: points carry it, and it weighs the votes.
+
+        :param wanted: names of the outputs that are to be made.
+        """
         return True
 
-    def follow(self, wanted):
-        """Subscribe to depth while any of the outputs is ``wanted``."""
+    def follow(self, wanted: Collection[str]) -> None:
+        """
+        Subscribe to depth while somebody wants any of the outputs.
+
+        :param wanted: names of the outputs that somebody wants.
+        """
         if not wanted:
             self._wanted_since = None
         elif self._wanted_since is None:
             self._wanted_since = time.monotonic()
         self.depth.follow(wanted)
 
-    def publish(self, frame, wanted):
-        """Publish what is wanted and can be made of a frame."""
+    def publish(self, frame: Frame, wanted: Collection[str]) -> None:
+        """
+        Publish what is wanted and can be made of a frame.
+
+        :param frame: the frame.
+        :param wanted: names of the outputs that somebody wants.
+        """
         self._mind_jumps(frame)
         places = self._wait_for_places(frame, wanted)
         clouds, problems = frame.navigation.camera(self._camera).frame(
@@ -104,9 +159,9 @@ class NavigationOutputs(OutputGroup):
             pose=places.pose)
         problems |= places.problems
         if 'transform' in problems:
-            problems.pop('pose', None)  # a consequence
+            problems.pop('pose', None)  # there is no pose without it: report the cause only
         if clouds is not None and clouds.geometry.measured and wanted == {'points'}:
-            problems.pop('transform', None)  # not needed
+            problems.pop('transform', None)  # measured points need no transform
         for kind, text in problems.items():
             self._complain(kind, text)
         if clouds is None:
@@ -118,13 +173,13 @@ class NavigationOutputs(OutputGroup):
                 ('ground', lambda: selection_message(clouds, clouds.cleared, frame.header))):
             if name in wanted:
                 self._publishers[name].publish(make())
-        if places.grid_pose is not None:
+        if places.grid_pose is not None and places.pose is not None:
             grid = frame.navigation.grid
             grid.add(clouds, frame.header.stamp, places.grid_pose,
                      robot_in_grid(places.grid_pose, places.pose))
-            self._costmap.publish_grid(grid.message())
+            self._costmap.publish_grid(grid)
 
-    def _wait_for_places(self, frame, wanted):
+    def _wait_for_places(self, frame: Frame, wanted: Collection[str]) -> _Places:
         """Return the :class:`_Places` of a frame; what is late is waited for in idle time only."""
         end = time.monotonic() + frame.settings.points.patience
         while True:
@@ -133,7 +188,7 @@ class NavigationOutputs(OutputGroup):
                 return places
             time.sleep(_POLL)
 
-    def _look(self, frame, wanted):
+    def _look(self, frame: Frame, wanted: Collection[str]) -> _Places:
         places, slop = _Places(), frame.settings.points.depth_slop
         if self.depth.expected:
             places.depth = self.depth.nearest(frame.header.stamp, slop)
@@ -155,16 +210,16 @@ class NavigationOutputs(OutputGroup):
             places.problems['transform'] = str(error)
         return places
 
-    def _mind_jumps(self, frame):
+    def _mind_jumps(self, frame: Frame) -> None:
         """Let TF forget when the stamps say that time was set back, as by a bag's new start."""
         stamp = seconds(frame.header.stamp)
-        if not stamp:  # tells no time
+        if not stamp:  # a zero stamp: nothing to compare
             return
         if stamp < self._newest - frame.settings.costmap.time_jump:
             self._transforms.forget()
         self._newest = stamp
 
-    def _complain(self, kind, text):
+    def _complain(self, kind: str, text: str) -> None:
         since = self._wanted_since
         if since is not None and time.monotonic() - since < _GRACE:
             return
@@ -173,7 +228,7 @@ class NavigationOutputs(OutputGroup):
         self._throttle.warning((self._camera, 'navigation', kind), (
             f'{self._camera}: {text}' if self._camera else text))
 
-    def close(self):
+    def close(self) -> None:
         """Destroy publishers and subscription."""
         self.depth.close()
         super().close()

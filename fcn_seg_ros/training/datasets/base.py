@@ -44,7 +44,9 @@ def load_spec(name: str) -> dict[str, Any]:
     path = share_dir() / 'config' / 'datasets' / f'{name}.yaml'
     if not path.is_file():
         raise DatasetError(f"no label map for data set '{name}': {path} is missing")
-    spec: dict[str, Any] = load_yaml(path)
+    spec = load_yaml(path)
+    if not isinstance(spec, dict):
+        raise DatasetError(f'{path} is no mapping')
     return spec
 
 
