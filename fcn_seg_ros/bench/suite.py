@@ -77,23 +77,23 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', progress=pri
     ros_parts = [part for part in parts if part in ROS_PARTS]
     if ros_parts:
         _run_ros(results, ros_parts, options, picture, forward, seconds, rounds, frames, progress)
-    return _plain(results)
+    return _for_json(results)
 
 
 def _run_ros(results, parts, options, picture, forward, seconds, rounds, frames, progress):
     from .dds import end_to_end
-    from .dds.processes import Stage
-    stage = Stage(picture)
+    from .dds.processes import ProcessGroup
+    processes = ProcessGroup(picture)
     steps = (
-        ('dds', 'messages', lambda: end_to_end.measure_messages(stage, seconds)),
+        ('dds', 'messages', lambda: end_to_end.measure_messages(processes, seconds)),
         ('dds', 'end_to_end', lambda: end_to_end.compare(
-            stage, options, forward, seconds, rounds)),
-        ('idle', 'idle', lambda: end_to_end.measure_idle(stage, options, seconds)),
+            processes, options, forward, seconds, rounds)),
+        ('idle', 'idle', lambda: end_to_end.measure_idle(processes, options, seconds)),
         ('memory', 'memory', lambda: {
-            'bytes': end_to_end.measure_memory(stage, options, frames), 'frames': frames}),
+            'bytes': end_to_end.measure_memory(processes, options, frames), 'frames': frames}),
         ('cameras', 'cameras', lambda: end_to_end.measure_cameras(
-            stage, options, CAMERAS, seconds, rounds)),
-        ('profile', 'profiles', lambda: end_to_end.measure_profiles(stage, seconds)))
+            processes, options, CAMERAS, seconds, rounds)),
+        ('profile', 'profiles', lambda: end_to_end.measure_profiles(processes, seconds)))
     try:
         for part, name, measure in steps:
             if part not in parts:
@@ -104,12 +104,12 @@ def _run_ros(results, parts, options, picture, forward, seconds, rounds, frames,
             except FcnSegError as error:  # the other parts took minutes, too
                 results.setdefault('failed', {})[name] = str(error)
     finally:
-        stage.close()
+        processes.close()
 
 
-def _plain(value):
+def _for_json(value):
     if isinstance(value, Timing):
         return value.to_dict()
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _for_json(item) for key, item in value.items()}
     return value

@@ -46,8 +46,8 @@ def add_parser(subparsers: Any) -> None:
     group = parser.add_argument_group('result')
     group.add_argument('--visualize', type=_names, metavar='LIST',
                        help='comma-separated pictures: overlay, color_mask (class '
-                            'colours), confidence, class_mask (class ids, 255 = unknown); and how to '
-                            'arrange them: side-by-side (with the input), legend (default: '
+                            'colours), confidence, class_mask (class ids, 255 = unknown); and '
+                            'how to arrange them: side-by-side (with the input), legend (default: '
                             'overlay; for a bag class_mask,color_mask,overlay)')
     group.add_argument('--alpha', type=_alpha, default=0.5, metavar='A',
                        help='weight of the colours in the overlay, 0 to 1 (above 1: of 255, '

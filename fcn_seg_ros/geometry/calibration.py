@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from .camera import CameraModel, rescaled_info
 from ..errors import CalibrationError, RegistryError
 from ..support.safe_yaml import is_integer, is_number, load_yaml
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 _MAX_SHAPE_ERROR = 0.01
+_MAX_OPENCV_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,14 @@ class Calibration:
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> 'Calibration':
         """
-        Read a file as ROS's camera_calibration writes it.
+        Read a file as ROS's camera_calibration writes it, or as OpenCV's samples do.
 
         :param path: of the file.
         :raises CalibrationError: when it cannot be read or its numbers make no sense.
         """
         path = Path(path)
         try:
-            data = load_yaml(path)
+            data = _read_opencv(path) if _is_opencv(path) else load_yaml(path)
         except RegistryError as error:
             raise CalibrationError(str(error)) from None
         if not isinstance(data, dict):
@@ -113,6 +116,48 @@ class Calibration:
                                mask_height=height, mask_width=width)
         assert scaled is not None  # it is for pictures of its own size
         return replace(self, width=width, height=height, k=scaled.k, p=scaled.p)
+
+
+def _is_opencv(path: Path) -> bool:
+    """Tell whether a file is YAML as cv2.FileStorage writes it, which other readers refuse."""
+    try:
+        with open(path, 'rb') as file:
+            data = file.read(_MAX_OPENCV_BYTES)
+            return data.startswith(b'%YAML:') or b'!!opencv-matrix' in data
+    except OSError:
+        return False  # load_yaml() says what is wrong
+
+
+def _read_opencv(path: Path) -> dict[str, Any]:
+    """Return the fields of a calibration that OpenCV has written, as ROS's file has them."""
+    # From memory, with a bound: OpenCV's own parser reads what it is given.
+    data = path.read_bytes()[:_MAX_OPENCV_BYTES + 1]
+    if len(data) > _MAX_OPENCV_BYTES:
+        raise CalibrationError(f'{path} is larger than {_MAX_OPENCV_BYTES >> 10} kB')
+    storage = cv2.FileStorage()
+    fields: dict[str, Any] = {}
+    try:
+        if not storage.open(data.decode('utf-8', 'replace'),
+                            cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY):
+            raise CalibrationError(f'{path} is damaged: OpenCV cannot read it')
+        for key in ('image_width', 'image_height'):
+            node = storage.getNode(key)
+            fields[key] = int(node.real()) if node.isInt() else None
+        for key in ('camera_matrix', 'distortion_coefficients'):
+            node = storage.getNode(key)
+            matrix = node.mat() if node.isMap() else None
+            if matrix is not None:
+                fields[key] = {'data': [float(value) for value in matrix.ravel()]}
+        is_fisheye = bool(storage.getNode('fisheye_model').real())
+    except cv2.error as error:
+        raise CalibrationError(f'{path} is damaged: {error.err}') from None
+    finally:
+        storage.release()
+    # Of the others OpenCV names no model: the number of coefficients tells it.
+    count = len(fields.get('distortion_coefficients', {}).get('data', ()))
+    fields['distortion_model'] = 'equidistant' if is_fisheye else (
+        'plumb_bob' if count <= 5 else 'rational_polynomial')
+    return fields
 
 
 def _matrix(path: Path, data: dict[str, Any], key: str, count: int | None,

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ..errors import FcnSegError, MediaError
 from ..support.safe_yaml import load_yaml
@@ -33,9 +34,10 @@ def image_topics(folder: str | os.PathLike[str]) -> dict[str, str]:
     """
     path = Path(folder) / 'metadata.yaml'
     try:
+        data: Any = load_yaml(path)
         topics = [(entry['topic_metadata']['name'], entry['topic_metadata']['type'],
                    entry.get('message_count', 1))
-                  for entry in load_yaml(path)['rosbag2_bagfile_information'][
+                  for entry in data['rosbag2_bagfile_information'][
                       'topics_with_message_count']]
         if not all(isinstance(value, str) for name, kind, _ in topics for value in (name, kind)):
             raise TypeError

@@ -203,5 +203,4 @@ def _open_writer(folder: Path, source: Path) -> Any:
     names = [entry.name for entry in source.iterdir()] if source.is_dir() else [source.name]
     is_mcap = any('.mcap' in name for name in names)
     return Writer(folder, version=8,  # the newest that Humble reads
-                 
                   storage_plugin=StoragePlugin.MCAP if is_mcap else StoragePlugin.SQLITE3)

@@ -194,7 +194,7 @@ def segment_video(segmenter: Segments, video: Video, plan: Plan, renderer: Rende
             result = segmenter(frame.image, mask_size)
             for name, picture in renderer.render(frame.image, result).items():
                 if name in writers:
-                    writers[name](picture, frame.time)
+                    writers[name](picture, frame.time, frame.duration)
                 else:
                     write_image(_frame_path(plan[name], name, number), picture)
             stats.add(number, result)

@@ -120,8 +120,9 @@ class Video:
                 self._longest = max(self._longest, time - last)
             last = time
             self._count += 1
-            # Where a frame's own duration is not told, it may be shown as long as any other.
-            self._end = time + max(frame.duration, self._longest)
+            # Where a frame's own duration is not told, it may be shown as long as any other;
+            # some containers count their length from before the first frame.
+            self._end = max(first, 0.0) + time + max(frame.duration, self._longest)
             yield frame._replace(time=time)
 
     def __iter__(self) -> Iterator[UInt8Array]:

@@ -30,7 +30,11 @@ MPEG-4 and Motion JPEG are in every build of OpenCV; H.264 is not.
 """
 
 WriteFrame = Callable[..., None]
-"""(image, time=None): append a picture, uint8 H x W x 3 (RGB) or H x W, at a time in seconds."""
+"""
+(image, time=None, duration=0.0): append a picture, uint8 H x W x 3 (RGB) or H x W.
+
+The time is in seconds, and so is the duration that it is shown for, 0 where nobody knows.
+"""
 
 _H264 = ('libx264', 'h264_nvenc', 'libopenh264')
 _MAX_TIMEBASE = 65535  # MPEG-4 holds no finer division of a second
@@ -68,14 +72,14 @@ def video_sink(path: str | os.PathLike[str], rate: float, *,
         count = 0
         end = 0.0
 
-        def write(image: UInt8Array, time: float | None = None) -> None:
+        def write(image: UInt8Array, time: float | None = None, duration: float = 0.0) -> None:
             nonlocal count, end
             time = end if time is None else time
             rows, columns = image.shape[:2]
             writer.write(cv2.copyMakeBorder(as_rgb(image), 0, rows % 2, 0, columns % 2,
-                                            cv2.BORDER_REPLICATE), time)
+                                            cv2.BORDER_REPLICATE), time, duration)
             count += 1
-            end = time + 1 / rate
+            end = time + (duration or 1 / rate)
 
         try:
             yield write
@@ -103,7 +107,7 @@ def check_video_sink(path: str | os.PathLike[str], rate: float) -> None:
 
 
 class _Writer(Protocol):
-    def write(self, image: Any, time: float) -> None:
+    def write(self, image: Any, time: float, duration: float) -> None:
         """Append a picture of even sides."""
 
     def close(self) -> None:
@@ -120,6 +124,7 @@ class _AvWriter:
         self._av, self._name = av, name
         self._base = Fraction(1, _TICKS)
         self._last = -1
+        self._durations: dict[int, int] = {}
         try:
             self._container = av.open(str(path), 'w')
             self._stream = self._add_stream(rate)
@@ -128,7 +133,7 @@ class _AvWriter:
         self._sound = _Sound(av, self._container, sound) if sound is not None else None
         self._opened = False
 
-    def write(self, image: Any, time: float) -> None:
+    def write(self, image: Any, time: float, duration: float) -> None:
         if not self._opened:
             self._stream.height, self._stream.width = image.shape[:2]
             self._opened = True
@@ -136,10 +141,11 @@ class _AvWriter:
         # No two frames have the same time, or the encoder refuses the second.
         self._last = max(round(time * _TICKS), self._last + 1)
         frame.pts, frame.time_base = self._last, self._base
+        if duration > 0:
+            self._durations[self._last] = round(duration * _TICKS)
         try:
             # The encoder is opened first: containers begin with what it says of itself.
-            packets = self._stream.encode(frame)
-            self._container.mux(packets)
+            self._mux(self._stream.encode(frame))
             if self._sound:
                 self._sound.copy_until(time)
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
@@ -150,7 +156,7 @@ class _AvWriter:
             if self._sound:
                 self._sound.close()
             if self._opened:
-                self._container.mux(self._stream.encode(None))
+                self._mux(self._stream.encode(None))
             self._container.close()  # writes the index, without which there is no video
         except (self._av.error.FFmpegError, OSError) as error:
             raise MediaError(f'cannot write the video {self._name}: {error}') from None
@@ -158,6 +164,14 @@ class _AvWriter:
     def is_whole(self, count: int) -> bool:
         # PyAV reports what OpenCV does not: a write that failed was an error above.
         return count > 0
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            # The encoder says one frame of the mean rate, which the last one would last for.
+            duration = self._durations.pop(packet.pts, 0)
+            if duration:
+                packet.duration = duration
+            self._container.mux(packet)
 
     def _add_stream(self, rate: float) -> Any:
         stated = Fraction(rate).limit_denominator(1001)
@@ -169,7 +183,8 @@ class _AvWriter:
             stream.pix_fmt = 'yuv420p'
             stream.codec_context.time_base = self._base
             if codec == 'libx264':
-                stream.options = {'crf': '20', 'preset': 'fast'}
+                # Frames that look ahead (bf) make a container of varying rate too short.
+                stream.options = {'crf': '20', 'preset': 'fast', 'bf': '0'}
             elif codec == 'mpeg4':
                 stream.bit_rate = 8_000_000
             return stream
@@ -234,7 +249,7 @@ class _OpenCVWriter:
         self._frames = 0
         self._last: Any = None
 
-    def write(self, image: Any, time: float) -> None:
+    def write(self, image: Any, time: float, duration: float) -> None:
         frame = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         if self._last is None:
             opened = self._writer.open(str(self._path), self._codec, self._rate,

@@ -2,8 +2,10 @@
 
 import math
 
+import cv2
 from fcn_seg_ros.errors import CalibrationError
 from fcn_seg_ros.geometry.calibration import Calibration
+import numpy as np
 import pytest
 
 FILE = """\
@@ -108,3 +110,33 @@ def test_cut_pictures_are_refused(tmp_path):
 def test_uncalibrated():
     camera = Calibration(640, 480)
     assert camera.k == (0,) * 9 and camera.resized(64, 48).k == (0,) * 9
+
+
+def write_opencv(path, coefficients, **fields):
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    for key, value in {'image_width': 640, 'image_height': 480, **fields}.items():
+        storage.write(key, value)
+    storage.write('camera_matrix', np.array([[500., 0, 320], [0, 510, 240], [0, 0, 1]]))
+    storage.write('distortion_coefficients', np.array([coefficients]))
+    storage.release()
+    return path
+
+
+@pytest.mark.parametrize(('coefficients', 'fields', 'model'), [
+    ([0.1, -0.2, 0, 0, 0.01], {}, 'plumb_bob'),
+    ([0.1, -0.2, 0, 0, 0.01, 0.3, 0, 0], {}, 'rational_polynomial'),
+    ([0.1, -0.02, 0, 0], {'fisheye_model': 1}, 'equidistant'),
+    ([0.1, -0.02, 0, 0], {'fisheye_model': 0}, 'plumb_bob')])
+def test_opencvs_own_file(tmp_path, coefficients, fields, model):
+    read = Calibration.from_yaml(write_opencv(tmp_path / 'c.yaml', coefficients, **fields))
+    assert (read.width, read.height, read.distortion_model) == (640, 480, model)
+    assert read.k == (500, 0, 320, 0, 510, 240, 0, 0, 1) and read.d == tuple(coefficients)
+
+
+@pytest.mark.parametrize('text', ['%YAML:1.0\n---\nimage_width: [', '%YAML:1.0\n---\nx: 1\n',
+                                  '%YAML:1.0', '%YAML:1.0\n---\nimage_width: 640\n'
+                                  'image_height: 480\ncamera_matrix: 3\n'])
+def test_opencvs_file_without_a_calibration(tmp_path, text):
+    (tmp_path / 'c.yaml').write_text(text)
+    with pytest.raises(CalibrationError, match=r'c\.yaml'):
+        Calibration.from_yaml(tmp_path / 'c.yaml')

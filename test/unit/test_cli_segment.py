@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import resource
 import signal
 
@@ -408,3 +409,59 @@ def test_bag(fcn_seg, tmp_path, capsys):
     assert '2 images' in capsys.readouterr().out
     assert fcn_seg(source, tmp_path / 'out') == 1
     assert 'exists already' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['city_%i.jpg', 'city_%d.jpg', 'city_%03d.jpg'])
+def test_numbered_outputs_as_of_jetson_inference(fcn_seg, tmp_path, name):
+    for index in (2, 10, 1):
+        sinks.write_image(tmp_path / 'in' / f'city_{index}.png', picture(index))
+    assert fcn_seg(tmp_path / 'in' / 'city_*.png', tmp_path / 'out' / name) == 0
+    digits = '{:03d}' if '03' in name else '{}'
+    assert files(tmp_path / 'out') == [f'city_{digits.format(i)}.jpg' for i in range(3)]
+    # In the order of the numbers in the inputs' names.
+    expected = FakeSegmenter()(picture(2)).overlay(0.5)
+    assert np.abs(read(tmp_path / 'out' / f'city_{digits.format(1)}.jpg').astype(int)
+                  - expected).mean() < 15
+
+
+def test_numbered_outputs_of_a_video_and_of_several_pictures(fcn_seg, tmp_path):
+    source = write_video(tmp_path / 'in.avi', [picture(index) for index in range(3)])
+    assert fcn_seg(source, tmp_path / 'out' / 'f_%02d.png', '--visualize',
+                   'overlay,class_mask') == 0
+    assert files(tmp_path / 'out') == sorted(
+        f'f_{index:02d}_{name}.png' for index in range(3) for name in ('overlay', 'class_mask'))
+
+
+def test_pictures_have_the_names_of_the_topics_and_the_older_ones(fcn_seg, tmp_path, image):
+    assert fcn_seg(image, tmp_path / 'new' / 'o.png', '--visualize', 'color_mask,class_mask') == 0
+    assert fcn_seg(image, tmp_path / 'old' / 'o.png', '--visualize', 'mask,class-mask') == 0
+    assert files(tmp_path / 'new') == ['o_class_mask.png', 'o_color_mask.png']
+    assert files(tmp_path / 'old') == ['o_class-mask.png', 'o_mask.png']
+    for new, old in zip(files(tmp_path / 'new'), files(tmp_path / 'old')):
+        assert (tmp_path / 'new' / new).read_bytes() == (tmp_path / 'old' / old).read_bytes()
+    assert Renderer.from_names(['mask', 'color_mask', 'overlay']).outputs == ('mask', 'overlay')
+
+
+@pytest.mark.parametrize('suffix', ['.csv', '.json'])
+def test_names_that_are_not_utf8_have_a_row(fcn_seg, tmp_path, suffix):
+    (tmp_path / 'in').mkdir()
+    name = os.fsdecode(b'stra\xdfe.png')
+    sinks.write_image(tmp_path / 'in' / 'a.png', picture())
+    (tmp_path / 'in' / 'a.png').rename(tmp_path / 'in' / name)
+    assert fcn_seg(tmp_path / 'in', tmp_path / 'out', '--stats', tmp_path / f's{suffix}') == 0
+    text = (tmp_path / f's{suffix}').read_text(encoding='utf-8')
+    row = json.loads(text)['images'][0]['name'] if suffix == '.json' else \
+        list(csv.reader(text.splitlines()))[1][0]
+    assert row == f'{tmp_path}/in/stra\\xdfe.png'
+
+
+def test_a_video_that_cannot_be_written_is_said_before_the_work(fcn_seg, tmp_path, monkeypatch,
+                                                                capsys):
+    source = write_video(tmp_path / 'in.avi', [picture()])
+    monkeypatch.setattr(jobs, 'check_video_sink', refuse)
+    assert fcn_seg(source, tmp_path / 'out.mp4') == 1
+    assert 'no encoder' in capsys.readouterr().err and not fcn_seg.options
+
+
+def refuse(path, rate):
+    raise MediaError('no encoder')

@@ -16,13 +16,13 @@ class Arrivals:
     """
 
     def __init__(self, cameras, outputs, warm_up):
-        self.latencies = {camera: [] for camera in cameras}
+        self.latencies: dict[str, list[float]] = {camera: [] for camera in cameras}
         self.rounds = []
         self.began = None
         self.ended = None
         self._outputs = outputs
         self._warm_up = warm_up
-        self._waiting = {camera: {} for camera in cameras}
+        self._waiting: dict[str, dict[float, int]] = {camera: {} for camera in cameras}
         self._stamps = {}
 
     def add(self, camera, stamp, now):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 import time
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,11 @@ _PATIENCE = 15.0
 _FRAME_SIZES = {'0.9 MB': (640, 480), '2.1 MB': (960, 720), '6.2 MB': (1920, 1080)}
 
 
-def start_node(stage, options, cameras=(), namespace='ours'):
+def start_node(processes, options, cameras=(), namespace='ours'):
     """
     Start the package's node and wait until it is active.
 
-    :param stage: the :class:`.Stage`.
+    :param processes: the :class:`.ProcessGroup`.
     :param options: node parameters.
     :param cameras: names, for more than one.
     """
@@ -31,21 +32,21 @@ def start_node(stage, options, cameras=(), namespace='ours'):
     for key, value in options.items():
         # Quoted, since YAML would take some names for something else.
         arguments += ['-p', f"{key}:='{value}'" if isinstance(value, str) else f'{key}:={value}']
-    node = stage.start('ros.main', *arguments)
+    node = processes.start('ros.main', *arguments)
     node.wait_for_log('waiting for images')
     return node
 
 
-def start_usual_node(stage, options):
+def start_usual_node(processes, options):
     """Start the node that is written the usual way, see ``usual_node.py``."""
-    node = stage.start('bench.dds.usual_node', *(
+    node = processes.start('bench.dds.usual_node', *(
         f'--{key.replace("_", "-")}={options[key]}'
         for key in ('network', 'weights', 'models_dir', 'device', 'threads')))
     node.wait_for_log('waiting for images')
     return node
 
 
-def listen(stage, namespace, outputs, seconds, *, rate=0.0, cameras=('',), rounds=0):
+def listen(processes, namespace, outputs, seconds, *, rate=0.0, cameras=('',), rounds=0):
     """
     Let cameras publish for a node, and listen to what it makes of that.
 
@@ -60,16 +61,16 @@ def listen(stage, namespace, outputs, seconds, *, rate=0.0, cameras=('',), round
     prefixes = [f'/{namespace}/segmentation/{camera}{"/" if camera else ""}'
                 for camera in cameras]
     topics = [f'/{namespace}/{camera}{"/" if camera else ""}image' for camera in cameras]
-    listener = stage.start('bench.dds.listener', '--cameras', ','.join(prefixes), '--outputs',
+    listener = processes.start('bench.dds.listener', '--cameras', ','.join(prefixes), '--outputs',
                            ','.join(outputs), '--seconds', seconds, '--rounds', rounds)
-    camera = stage.start_camera(*topics, rate=rate)
-    with stage.running(camera, listener):
+    camera = processes.start_camera(*topics, rate=rate)
+    with processes.running(camera, listener):
         result = listener.wait(seconds + rounds)
     result['latencies'] = [result['latencies'][prefix] for prefix in prefixes]
     return result
 
 
-def compare(stage, options, forward, seconds, rounds):
+def compare(processes, options, forward, seconds, rounds):
     """
     Compare the node with the usual one and with the forward pass alone, in turns.
 
@@ -79,25 +80,26 @@ def compare(stage, options, forward, seconds, rounds):
     :returns: {'latency': {name: Timing}, 'rate': {name: frames a second}} of 'forward',
         'ours', 'mask' (ours, class mask and fractions only) and 'usual'.
     """
-    node, usual = start_node(stage, options), start_usual_node(stage, options)
-    latencies, rates = defaultdict(list), defaultdict(list)
-    with stage.running(node, usual):
+    node, usual = start_node(processes, options), start_usual_node(processes, options)
+    latencies: dict[str, list[float]] = defaultdict(list)
+    rates: dict[str, list[float]] = defaultdict(list)
+    with processes.running(node, usual):
         for _ in range(rounds):
             durations = _time(forward, seconds)
             latencies['forward'] += durations
             rates['forward'].append(1 / np.mean(durations))
             for name, namespace, outputs in (
                     ('ours', 'ours', ALL), ('mask', 'ours', MASK), ('usual', 'usual', ALL)):
-                answered = listen(stage, namespace, outputs, seconds)
+                answered = listen(processes, namespace, outputs, seconds)
                 latencies[name] += answered['latencies'][0]
-                pressed = listen(stage, namespace, outputs, seconds, rate=CAMERA_RATE)
+                pressed = listen(processes, namespace, outputs, seconds, rate=CAMERA_RATE)
                 rates[name].append(len(pressed['latencies'][0]) / pressed['seconds'])
     return {'latency': {name: Timing.of(values) for name, values in latencies.items()},
             'rate': {name: float(np.median(values)) for name, values in rates.items()}}
 
 
 def _time(function, seconds):
-    durations = []
+    durations: list[float] = []
     end = time.perf_counter() + seconds
     while not durations or time.perf_counter() < end:
         began = time.perf_counter()
@@ -106,28 +108,28 @@ def _time(function, seconds):
     return durations
 
 
-def measure_idle(stage, options, seconds):
+def measure_idle(processes, options, seconds):
     """Return the share of a core that the node takes while nobody subscribes to it."""
-    node = start_node(stage, options)
-    camera = stage.start_camera('/ours/image', rate=CAMERA_RATE)
-    with stage.running(camera, node):
+    node = start_node(processes, options)
+    camera = processes.start_camera('/ours/image', rate=CAMERA_RATE)
+    with processes.running(camera, node):
         time.sleep(2.0)  # what the start leaves behind
         before, began = node.cpu_seconds(), time.monotonic()
         time.sleep(max(5.0, seconds))
         return (node.cpu_seconds() - before) / (time.monotonic() - began)
 
 
-def measure_memory(stage, options, frames):
+def measure_memory(processes, options, frames):
     """Return the bytes that the node's memory has grown by, after a warm-up."""
-    node = start_node(stage, options)
-    with stage.running(node):
-        listen(stage, 'ours', ALL, 0, rounds=_WARM_UP_FRAMES)
+    node = start_node(processes, options)
+    with processes.running(node):
+        listen(processes, 'ours', ALL, 0, rounds=_WARM_UP_FRAMES)
         before = node.memory()
-        listen(stage, 'ours', ALL, 0, rounds=frames)
+        listen(processes, 'ours', ALL, 0, rounds=frames)
         return node.memory() - before
 
 
-def measure_cameras(stage, options, numbers, seconds, rounds):
+def measure_cameras(processes, options, numbers, seconds, rounds):
     """
     Let one node serve several cameras that publish at the same time.
 
@@ -136,15 +138,17 @@ def measure_cameras(stage, options, numbers, seconds, rounds):
         second of all cameras under pressure, 'shares': of each camera in them}}.
     """
     nodes, cameras = {}, {n: [f'camera{i}' for i in range(n)] for n in numbers}
-    durations, frames, spans = defaultdict(list), defaultdict(list), defaultdict(float)
+    durations: dict[int, list[float]] = defaultdict(list)
+    frames: dict[int, list[list[int]]] = defaultdict(list)
+    spans: dict[int, float] = defaultdict(float)
     for n in numbers:
-        nodes[n] = start_node(stage, options, cameras[n], namespace=f'cameras{n}')
-    with stage.running(*nodes.values()):
+        nodes[n] = start_node(processes, options, cameras[n], namespace=f'cameras{n}')
+    with processes.running(*nodes.values()):
         for _ in range(rounds):
             for n in numbers:
-                answered = listen(stage, f'cameras{n}', ALL, seconds, cameras=cameras[n])
+                answered = listen(processes, f'cameras{n}', ALL, seconds, cameras=cameras[n])
                 durations[n] += answered['rounds']
-                pressed = listen(stage, f'cameras{n}', ALL, seconds, cameras=cameras[n],
+                pressed = listen(processes, f'cameras{n}', ALL, seconds, cameras=cameras[n],
                                  rate=CAMERA_RATE)
                 frames[n].append([len(values) for values in pressed['latencies']])
                 spans[n] += pressed['seconds']
@@ -154,14 +158,14 @@ def measure_cameras(stage, options, numbers, seconds, rounds):
             for n in numbers}
 
 
-def measure_profiles(stage, seconds):
+def measure_profiles(processes, seconds):
     """
     Send large pictures from one process to another, with and without the DDS profile.
 
     :returns: {size: {'shipped' or 'default', a comma, the reliability: {'latency': Timing or
         None, 'arrived': share}}}.
     """
-    results = {}
+    results: dict[str, dict[str, dict[str, Any]]] = {}
     for size, (width, height) in _FRAME_SIZES.items():
         picture = np.zeros((height, width, 3), np.uint8)
         results[size] = {}
@@ -169,12 +173,13 @@ def measure_profiles(stage, seconds):
             options = ['--best-effort'] if reliability == 'best effort' else []
             for profile in ('shipped', 'default'):
                 shipped = profile == 'shipped'
-                listener = stage.start(
+                listener = processes.start(
                     'bench.dds.listener', '--cameras', '/profile/', '--outputs', 'image',
                     '--seconds', seconds, '--patience', _PATIENCE, *options, profile=shipped)
-                camera = stage.start_camera('/profile/image', rate=CAMERA_RATE, picture=picture,
-                                            options=options, profile=shipped)
-                with stage.running(camera, listener):
+                camera = processes.start_camera(
+                    '/profile/image', rate=CAMERA_RATE, picture=picture, options=options,
+                    profile=shipped)
+                with processes.running(camera, listener):
                     result = listener.wait(seconds)
                 arrived = result['latencies']['/profile/']
                 results[size][f'{profile}, {reliability}'] = {
@@ -184,12 +189,12 @@ def measure_profiles(stage, seconds):
     return results
 
 
-def measure_messages(stage, seconds):
+def measure_messages(processes, seconds):
     """Return {step: Timing} of making, sending and reading messages, see ``publisher.py``."""
-    height, width = stage.picture.shape[:2]
-    listener = stage.start('bench.dds.listener', '--cameras', '/messages/', '--outputs',
+    height, width = processes.picture.shape[:2]
+    listener = processes.start('bench.dds.listener', '--cameras', '/messages/', '--outputs',
                            'mono8,rgb8', '--rounds', 10**9)
-    publisher = stage.start('bench.dds.publisher', '--width', width, '--height', height,
+    publisher = processes.start('bench.dds.publisher', '--width', width, '--height', height,
                             '--seconds', seconds)
-    with stage.running(publisher, listener):
+    with processes.running(publisher, listener):
         return {name: Timing.of(values) for name, values in publisher.wait(seconds).items()}

@@ -27,7 +27,7 @@ class Process:
     """A running module of the package; its output goes to a file."""
 
     def __init__(self, module, arguments, environment, log):
-        self._log = log
+        self._log, self._name = log, module.rpartition('.')[2]
         with open(log, 'wb') as file:
             self._process = subprocess.Popen(
                 [sys.executable, '-m', f'{__package__.rpartition(".")[0]}.{module}',
@@ -81,7 +81,10 @@ class Process:
     def memory(self):
         """Return the resident memory of its own, bytes."""
         status = Path(f'/proc/{self._process.pid}/status').read_text()
-        return int(re.search(r'RssAnon:\s+(\d+) kB', status).group(1)) << 10
+        match = re.search(r'RssAnon:\s+(\d+) kB', status)
+        if match is None:
+            raise FcnSegError("this kernel does not tell a process's memory of its own (RssAnon)")
+        return int(match[1]) << 10
 
     def stop(self):
         """End the process as Ctrl-C does; killing leaves shared memory behind."""
@@ -93,16 +96,12 @@ class Process:
             self._process.kill()
             self._process.wait()
 
-    @property
-    def _name(self):
-        return self._process.args[2].rpartition('.')[2]
-
     def _last_words(self):
         lines = [line for line in self.log.splitlines() if line.strip()]
         return lines[-1] if lines else 'it printed nothing'
 
 
-class Stage:
+class ProcessGroup:
     """
     Where the processes of a benchmark meet.
 

@@ -32,7 +32,7 @@ def main(argv=None):
                   for name in pictures}
     while not all(publisher.get_subscription_count() for publisher in publishers.values()):
         time.sleep(0.05)
-    durations = {}
+    durations: dict[str, list[float]] = {}
     end = time.monotonic() + args.seconds
     while not durations or time.monotonic() < end:
         for name, pixels in pictures.items():

@@ -51,9 +51,9 @@ class UsualNode(Node):
         with torch.no_grad():
             scores = F.interpolate(self.model(batch[None]), size=picture.shape[:2],
                                    mode='bilinear', align_corners=False)
-            confidence, class_ids = scores.softmax(dim=1)[0].max(dim=0)
+            probability, class_ids = scores.softmax(dim=1)[0].max(dim=0)
         class_mask = class_ids.to(torch.uint8).cpu().numpy()
-        confidence = (confidence * 255).round().to(torch.uint8).cpu().numpy()
+        confidence = (probability * 255).round().to(torch.uint8).cpu().numpy()
         color_mask = self.classes.colors[class_mask]
         overlay = cv2.addWeighted(color_mask, 0.5, picture, 0.5, 0)
         for name, pixels in (('class_mask', class_mask), ('color_mask', color_mask),

@@ -1,0 +1,231 @@
+"""Videos: times in, times out, sound, rotation, rates; with PyAV and with OpenCV alone."""
+
+from fractions import Fraction
+import sys
+
+import cv2
+from fake_segmenter import CLASSES, FakeSegmenter
+from fcn_seg_ros.errors import MediaError
+from fcn_seg_ros.offline import jobs, video_reading, video_writing
+from fcn_seg_ros.offline.render import Renderer
+from fcn_seg_ros.offline.stats import StatsTable
+from fcn_seg_ros.offline.video_reading import Video
+from fcn_seg_ros.offline.video_writing import check_video_sink, video_sink
+import numpy as np
+import pytest
+
+H, W = 48, 64
+UNEVEN = (0.0, 0.033, 0.066, 0.5, 0.533, 2.0, 2.1)
+"""Seconds at which frames are shown: a rate that varies by a factor of 40."""
+
+
+@pytest.fixture(params=['av', 'opencv'])
+def library(request, monkeypatch):
+    """Read and write with PyAV, or as if it were not installed."""
+    if request.param == 'av':
+        pytest.importorskip('av')
+    else:
+        monkeypatch.setattr(video_reading, 'find_spec', lambda name: None)
+        monkeypatch.setattr(video_writing, 'find_spec', lambda name: None)
+    return request.param
+
+
+@pytest.fixture
+def av():
+    return pytest.importorskip('av')
+
+
+def grey(value, height=H, width=W):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def encode(av, path, times, *, start=0.0, rate=30, sound=False, options=None):
+    """Write frames of rising grey at these times; with sound a second of silence a stream."""
+    with av.open(str(path), 'w', options=options or {}) as container:
+        stream = container.add_stream('mpeg4', rate=rate)
+        stream.width, stream.height, stream.pix_fmt = W, H, 'yuv420p'
+        stream.codec_context.time_base = Fraction(1, 1000)
+        audio = container.add_stream('aac', rate=16000, layout='mono') if sound else None
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(grey(20 + 10 * number), format='rgb24')
+            frame.pts, frame.time_base = round(1000 * (start + time)), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if audio is not None:
+            for number in range(round(times[-1] * 16000 / 1024)):
+                silence = av.AudioFrame.from_ndarray(
+                    np.zeros((1, 1024), np.float32), format='fltp', layout='mono')
+                silence.sample_rate, silence.pts = 16000, number * 1024
+                silence.time_base = Fraction(1, 16000)
+                container.mux(audio.encode(silence))
+            container.mux(audio.encode(None))
+    return path
+
+
+def segment(source, target, reports=None):
+    """Segment a video into one of its class colours, and return how many rows there are."""
+    renderer = Renderer(('overlay',))
+    stats = StatsTable(CLASSES.labels, 'bands')
+    plan = jobs.plan_video(source, target, renderer.outputs)
+    with Video(source) as video:
+        jobs.check_sinks(plan, video.rate)
+        jobs.segment_video(FakeSegmenter(), video, plan, renderer, stats,
+                           report=(reports if reports is not None else []).append)
+    return len(stats.rows)
+
+
+def times_of(path):
+    with Video(path) as video:
+        return [frame.time for frame in video.frames()]
+
+
+@pytest.mark.parametrize('suffix', ['.mkv', '.mp4'])
+def test_frames_keep_their_times(tmp_path, av, suffix):
+    source = encode(av, tmp_path / f'in{suffix}', UNEVEN)
+    assert times_of(source) == pytest.approx(UNEVEN, abs=0.002)
+    reports = []
+    for target in ('out.mp4', 'out.mkv', 'out.mov'):
+        assert segment(source, tmp_path / target, reports) == len(UNEVEN)
+        assert times_of(tmp_path / target) == pytest.approx(UNEVEN, abs=0.002)
+        with av.open(str(tmp_path / target)) as container:
+            assert container.duration / 1e6 == pytest.approx(2.1, abs=0.15)
+    assert reports == []  # a varying rate is no video that breaks off
+
+
+def test_a_container_without_times_repeats_frames_instead(tmp_path, av):
+    source = encode(av, tmp_path / 'in.mkv', UNEVEN, rate=10)
+    segment(source, tmp_path / 'out.avi')
+    with Video(tmp_path / 'out.avi') as video:
+        count = sum(1 for _ in video)
+        assert count / video.rate == pytest.approx(2.1, abs=2 / video.rate)
+
+
+def test_opencv_alone_keeps_the_length_and_gives_no_false_alarm(tmp_path, av, monkeypatch):
+    source = encode(av, tmp_path / 'in.mkv', UNEVEN)
+    for module in (video_reading, video_writing):
+        monkeypatch.setattr(module, 'find_spec', lambda name: None)
+    reports = []
+    assert segment(source, tmp_path / 'out.mp4', reports) == len(UNEVEN)
+    assert reports == []
+    with Video(tmp_path / 'out.mp4') as video:
+        assert sum(1 for _ in video) / video.rate == pytest.approx(2.1, abs=0.15)
+
+
+def test_times_begin_at_the_first_frame(tmp_path, av):
+    source = encode(av, tmp_path / 'in.mkv', UNEVEN, start=5.0)
+    assert times_of(source) == pytest.approx(UNEVEN, abs=0.002)
+    segment(source, tmp_path / 'out.mp4')
+    assert times_of(tmp_path / 'out.mp4') == pytest.approx(UNEVEN, abs=0.002)
+
+
+@pytest.mark.parametrize('rate', [211.222, 29.97, 12.5, 23.976, 120.0])
+@pytest.mark.parametrize('suffix', sorted(video_writing.VIDEO_CODECS))
+def test_every_rate_can_be_written(tmp_path, library, rate, suffix):
+    path = tmp_path / f'out{suffix}'
+    check_video_sink(path, rate)
+    assert list(tmp_path.iterdir()) == []
+    with video_sink(path, rate) as write:
+        for value in range(6):
+            write(grey(40 * value))
+    with Video(path) as video:
+        frames = list(video.frames())
+    assert len(frames) == 6
+    assert frames[-1].time == pytest.approx(5 / rate, rel=0.02)
+
+
+def test_browsers_play_what_is_written(tmp_path, av):
+    if 'libx264' not in av.codecs_available:
+        pytest.skip('this FFmpeg has no encoder of H.264')
+    with video_sink(tmp_path / 'out.mp4', 25) as write:
+        write(grey(100))
+    with av.open(str(tmp_path / 'out.mp4')) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ('h264', 'yuv420p')
+
+
+@pytest.mark.parametrize(('suffix', 'kept'), [('.mp4', True), ('.mkv', True), ('.avi', False)])
+def test_sound_is_kept_where_the_container_takes_it(tmp_path, av, suffix, kept):
+    source = encode(av, tmp_path / 'in.mp4', UNEVEN, sound=True)
+    segment(source, tmp_path / f'out{suffix}')
+    with av.open(str(tmp_path / f'out{suffix}')) as container:
+        assert len(container.streams.audio) == kept
+        if kept:
+            packets = [packet for packet in container.demux(container.streams.audio[0])
+                       if packet.dts is not None]
+            end = float(packets[-1].dts * packets[-1].time_base)
+            assert end == pytest.approx(UNEVEN[-1], abs=0.2)
+
+
+def test_a_video_that_is_turned_comes_upright(tmp_path, av):
+    source = encode(av, tmp_path / 'in.mp4', (0.0, 0.1))
+    data = bytearray(source.read_bytes())
+    # The matrix in the track's header: a turn by 90 degrees instead of none.
+    at = data.index(b'tkhd') + 4 + 40
+    one, zero = (1 << 16).to_bytes(4, 'big', signed=True), bytes(4)
+    data[at:at + 20] = zero + one + zero + (-(1 << 16)).to_bytes(4, 'big', signed=True) + zero
+    source.write_bytes(data)
+    with Video(source) as video:
+        assert next(iter(video)).shape == (W, H, 3)
+
+
+def test_a_video_cut_short_is_reported(tmp_path, library):
+    source = tmp_path / 'in.avi'
+    with video_sink(source, 25) as write:
+        for value in range(40):
+            write(np.random.default_rng(value).integers(0, 256, (H, W, 3), dtype=np.uint8))
+    source.write_bytes(source.read_bytes()[:source.stat().st_size // 2])
+    reports = []
+    count = segment(source, tmp_path / 'out.avi', reports)
+    assert 5 < count < 35 and len(reports) == 1
+    assert f'breaks off: {count} of 40 frames' in reports[0]
+
+
+def test_music_with_a_cover_is_no_video(tmp_path, av):
+    with av.open(str(tmp_path / 'in.mka'), 'w', format='matroska') as container:
+        audio = container.add_stream('aac', rate=16000, layout='mono')
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format='fltp',
+                                             layout='mono')
+        silence.sample_rate, silence.pts = 16000, 0
+        container.mux(audio.encode(silence))
+        container.mux(audio.encode(None))
+    with pytest.raises(MediaError, match='no stream of pictures'):
+        Video(tmp_path / 'in.mka')
+
+
+def test_a_codec_that_opencv_cannot_decode_is_named(tmp_path, monkeypatch):
+    source = tmp_path / 'in.avi'
+    with video_sink(source, 25) as write:
+        write(grey(100))
+    monkeypatch.setattr(video_reading, 'find_spec', lambda name: None)
+
+    class NoFrames:
+        def __init__(self, *arguments):
+            self._capture = capture(*arguments)
+
+        def __getattr__(self, name):
+            return getattr(self._capture, name)
+
+        def read(self):
+            return False, None
+
+    capture = cv2.VideoCapture
+    monkeypatch.setattr(cv2, 'VideoCapture', NoFrames)
+    with Video(source) as video, pytest.raises(MediaError, match="does not decode 'MJPG'.*av"):
+        list(video)
+
+
+def test_a_file_named_like_an_address_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with video_sink('concat:a.avi', 25) as write:
+        write(grey(100))
+    with Video('concat:a.avi') as video:
+        assert len(list(video)) == 1
+
+
+def test_without_pyav_nothing_of_it_is_imported(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'av', None)
+    for module in (video_reading, video_writing):
+        monkeypatch.setattr(module, 'find_spec', lambda name: None)
+    with video_sink(tmp_path / 'a.mp4', 25) as write:
+        write(grey(100))
+    assert times_of(tmp_path / 'a.mp4') == [0.0]
