@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
                              help='horizontal field of view, for the camera_info of a camera '
                                   'without distortion (default: an uncalibrated one)')
     calibration.add_argument('--calibration', metavar='FILE',
-                             help='YAML file of camera_calibration')
+                             help='YAML file of camera_calibration or of OpenCV')
     parser.add_argument('--qos', choices=('reliable', 'best_effort'), default='reliable',
                         help='(default: %(default)s)')
     parser.add_argument('--stamp', choices=('now', 'media'), default='now',

@@ -17,6 +17,7 @@ _PICTURE_BEGINNINGS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'II*\0', b'MM\0*'
 _PNM = re.compile(rb'P[1-6]\s')
 _HEIF = re.compile(rb'....ftyp(heic|heix|heim|heis|hevc|mif1|msf1|avif|avis)', re.DOTALL)
 _GLOB = re.compile(r'[*?\[]')
+_NUMBERED = re.compile(r'%0?\d*[id]')
 _SCHEME = re.compile(r'([a-z][a-z0-9+.-]*)://(.*)', re.IGNORECASE)
 
 _DRIVERS = {
@@ -45,7 +46,7 @@ def kind_of(source: str | os.PathLike[str]) -> str:
     except OSError:
         if re.fullmatch(r'\d+|/dev/.+', text):
             return 'device'
-        if _GLOB.search(text):
+        if _GLOB.search(_as_glob(text)):
             return 'images'
         raise MediaError(f'{source} does not exist') from None
     if stat.S_ISDIR(mode):
@@ -78,7 +79,8 @@ def list_images(source: str | os.PathLike[str]) -> tuple[Path, list[Path]]:
     """
     List the image files of a folder (not of its subfolders) or of a glob.
 
-    :param source: folder, or glob pattern ('**' goes through subfolders).
+    :param source: folder, or glob pattern ('**' goes through subfolders), or a name with a
+        number in it, such as frame_%04d.png, for those files of all numbers.
     :returns: (root, paths): the folder that the pictures have in common, and their
         paths, with numbers in names counted ('2' before '10').
     :raises MediaError: when there is none.
@@ -89,7 +91,8 @@ def list_images(source: str | os.PathLike[str]) -> tuple[Path, list[Path]]:
     if path.is_dir():
         root, found = path, path.iterdir()
     else:
-        parts = path.parts
+        text = _as_glob(text)
+        parts = Path(text).parts
         fixed = next(i for i, part in enumerate(parts) if _GLOB.search(part))
         root = Path(*parts[:fixed])
         found = map(Path, glob.glob(text, recursive=True))
@@ -129,6 +132,11 @@ def is_bag_name(name: str) -> bool:
     :param name: of the file, with its suffix.
     """
     return name.lower().removesuffix('.zstd').endswith(BAG_SUFFIXES)
+
+
+def _as_glob(text: str) -> str:
+    """Return the pattern of a sequence of files as OpenCV and FFmpeg name them."""
+    return _NUMBERED.sub('[0-9]*', text)
 
 
 def _kind_of_file(path: Path) -> str:

@@ -105,3 +105,14 @@ def test_a_link_to_nothing(tmp_path):
     (tmp_path / 'a.jpg').symlink_to(tmp_path / 'gone.jpg')
     with pytest.raises(MediaError, match='does not exist'):
         kind_of(tmp_path / 'a.jpg')
+
+
+@pytest.mark.parametrize('pattern', ['f_%d.png', 'f_%i.png', 'f_%04d.png'])
+def test_a_sequence_named_by_its_numbers(tmp_path, pattern):
+    for name in ('f_0003.png', 'f_0011.png', 'f_x.png', 'g_0001.png'):
+        Image.fromarray(PICTURE).save(tmp_path / name)
+    assert kind_of(tmp_path / pattern) == 'images'
+    assert [path.name for path in list_images(tmp_path / pattern)[1]] == [
+        'f_0003.png', 'f_0011.png']
+    (tmp_path / pattern).write_bytes(encode_jpeg(PICTURE))
+    assert kind_of(tmp_path / pattern) == 'image'  # what is on the disk comes first

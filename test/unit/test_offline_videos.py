@@ -229,3 +229,40 @@ def test_without_pyav_nothing_of_it_is_imported(tmp_path, monkeypatch):
     with video_sink(tmp_path / 'a.mp4', 25) as write:
         write(grey(100))
     assert times_of(tmp_path / 'a.mp4') == [0.0]
+
+
+def test_a_recording_without_its_index_is_named(tmp_path, library):
+    path = tmp_path / 'a.mp4'
+    with video_sink(path, 25) as write:
+        for value in range(10):
+            write(grey(20 * value))
+    whole = path.read_bytes()
+    assert whole.index(b'mdat') < whole.index(b'moov')
+    path.write_bytes(whole[:whole.index(b'moov') + 30])
+    with pytest.raises(MediaError, match=r'its index \(moov\) is missing'):
+        Video(path)
+    path.write_bytes(b'')
+    with pytest.raises(MediaError, match='it is empty'):
+        Video(path)
+    path.write_bytes(b'nonsense' * 20)
+    with pytest.raises(MediaError, match='as an image or a video$'):
+        Video(path)
+
+
+@pytest.mark.parametrize(('pixels', 'color_range'), [
+    ('yuv420p', 1), ('yuv420p', 2), ('yuv444p', 2), ('yuv420p10le', 1)])
+def test_ranges_and_depths_of_colours_are_obeyed(tmp_path, av, pixels, color_range):
+    if 'libx264' not in av.codecs_available:
+        pytest.skip('this FFmpeg has no encoder of H.264')
+    with av.open(str(tmp_path / 'in.mp4'), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.width, stream.height, stream.pix_fmt = W, H, pixels
+        stream.codec_context.color_range = color_range
+        frame = av.VideoFrame.from_ndarray(grey((30, 120, 240)), format='rgb24')
+        frame = frame.reformat(format=pixels, dst_color_range=color_range)
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with Video(tmp_path / 'in.mp4') as video:
+        seen = next(iter(video)).reshape(-1, 3).mean(0)
+    assert seen == pytest.approx((30, 120, 240), abs=6)
