@@ -73,7 +73,8 @@ def _with_copies(graph: Graph) -> dict[str, Tensor]:
     """Return the tensors by name, those that nodes copy or cast to other floats, too."""
     tensors = dict(graph.tensors)
     for node in graph.nodes:
-        if (node.op == 'Identity' or is_float_cast(node)) and len(node.inputs) == 1 and node.inputs[0] in tensors:
+        if (node.op == 'Identity' or is_float_cast(node)) and len(node.inputs) == 1 \
+                and node.inputs[0] in tensors:
             tensors.update(dict.fromkeys(node.outputs, tensors[node.inputs[0]]))
     return tensors
 

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from .classes import class_set_from_labels, ClassSet, read_labels
 from .decoders import DECODERS
-from ..errors import RegistryError
+from ..errors import NoFolderError, RegistryError
 from ..support.arrays import Size
 from ..support.paths import models_dir as find_models_dir, share_dir
 from ..support.safe_yaml import Fields, is_number, load_yaml
@@ -97,7 +97,7 @@ class Registry:
     """
 
     def __init__(self, models_dir: str | os.PathLike[str], share: str | os.PathLike[str]) -> None:
-        self.models_dir = Path(models_dir)
+        self._models_dir = models_dir
         self.share = Path(share)
         self.problems: list[str] = []
         self._broken: dict[str, str] = {}  # key of a broken folder's name -> its problem
@@ -112,14 +112,31 @@ class Registry:
         :param models_dir: folder of the user's models, '' for the cache folder.
         :raises RegistryError: when the package's own files are malformed.
         """
-        registry = cls(find_models_dir(models_dir), share_dir())
-        for folder in _network_folders(registry.models_dir):
-            registry._add_users_own(folder)
+        registry = cls(models_dir, share_dir())
+        for base in registry._users_folders():
+            for folder in _network_folders(base):
+                registry._add_users_own(folder)
         for folder in _network_folders(registry.share / 'models'):
             registry._add(registry._read_folder(folder))
         for network in registry._read_published(registry.share / 'config' / 'networks.yaml'):
             registry._add(network)
         return registry
+
+    @property
+    def models_dir(self) -> Path:
+        """
+        Return the folder of the user's models.
+
+        :raises NoFolderError: when none was named and the user has no home.
+        """
+        return find_models_dir(self._models_dir)
+
+    def _users_folders(self) -> list[Path]:
+        """Return the folder of the user's models, if there is one: who has none needs none."""
+        try:
+            return [self.models_dir]
+        except NoFolderError:
+            return []
 
     def get(self, name: str | os.PathLike[str]) -> Network:
         """
@@ -161,7 +178,7 @@ class Registry:
         :raises RegistryError: when a folder holds several files that could be meant.
         """
         folders = [network.folder] if network.folder else []
-        for base in (self.models_dir, self.share / 'models'):
+        for base in (*self._users_folders(), self.share / 'models'):
             folders += [base / name for name in network.folder_names]
         return next(filter(None, map(weights_below, folders)), None)
 
