@@ -1,4 +1,4 @@
-"""What exports of other tools have around the network: casts, sizes, and steps behind the scores."""
+"""What exports of other tools have around the network: casts, sizes, steps behind the scores."""
 
 from .onnx_file import Graph, Node
 
