@@ -34,7 +34,7 @@ _MAX_SIDE = 8192
 _NAME = r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}'
 _PREFERRED_STEMS = ('model', 'fcn_resnet18')
 _KEYS = ('name', 'aliases', 'classes', 'width', 'height', 'decoder', 'accuracy', 'mean_iou',
-         'fps', 'archive', 'urls', 'sha256', 'mean', 'std')
+         'fps', 'archive', 'urls', 'sha256', 'mean', 'std', 'terms')
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,7 @@ class Network:
     :param archive: file name of the published archive, or None.
     :param urls: where the archive can be had, tried in this order.
     :param sha256: of the archive in lower-case hexadecimal, or None.
+    :param terms: what its weights may be used for, one line, or None where nobody said.
     :param folder: folder of its network.yaml, or None for the published ones.
     :param mean: mean of R, G, B (scaled to 0..1) that the input is normalised by.
     :param std: standard deviation likewise.
@@ -72,6 +73,7 @@ class Network:
     urls: tuple[str, ...] = ()
     sha256: str | None = None
     folder: Path | None = None
+    terms: str | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
@@ -242,6 +244,7 @@ class Registry:
             fps=_read_fps(fields),
             archive=fields.text('archive', _NAME, 'a file name', None),
             urls=fields.texts('urls', r'https?://[^\s/]+/\S*', 'http(s) addresses'),
+            terms=fields.text('terms', '[^\x00-\x1f\x7f]{1,300}', 'a line of text', None),
             sha256=sha256 and sha256.lower(),
             folder=folder,
             mean=fields.triple('mean', 0, 1, IMAGENET_MEAN),

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from fcn_seg_ros.cli import fetch as fetch_command, networks as networks_command
 from fcn_seg_ros.errors import FetchError, RegistryError
@@ -104,3 +105,20 @@ def test_progress_bar(monkeypatch, capsys):
         for done, total in ((0, None), (50, 100), (10, 100), (100, 100)):
             progress(done, total)
     assert [(bar.n, bar.total, bar.closed) for bar in bars] == [(100, 100, True)]
+
+
+def test_terms_are_named_before_the_download(tmp_path, capsys):
+    with running({}) as server, pytest.raises(FetchError):
+        run(fetch_command, 'fcn-resnet18-cityscapes', '--models-dir', tmp_path,
+            '--url', server.url('/'))
+    assert capsys.readouterr().err.startswith(
+        "fcn-seg: terms of fcn-resnet18-cityscapes-512x256: NVIDIA's jetson-inference, terms of "
+        'the weights not stated; data set Cityscapes')
+
+
+def test_sample_in_the_documentation_is_what_the_command_prints(tmp_path, capsys):
+    text = (Path(__file__).parents[2] / 'docs' / 'networks.md').read_text()
+    sample = text.partition('$ fcn-seg networks\n')[2].partition('...\n')[0]
+    run(networks_command, '--models-dir', tmp_path)
+    assert len(sample.splitlines()) == 3
+    assert capsys.readouterr().out.startswith(sample)
