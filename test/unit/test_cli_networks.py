@@ -122,3 +122,16 @@ def test_sample_in_the_documentation_is_what_the_command_prints(tmp_path, capsys
     run(networks_command, '--models-dir', tmp_path)
     assert len(sample.splitlines()) == 3
     assert capsys.readouterr().out.startswith(sample)
+
+
+@pytest.mark.parametrize('tty, no_color, coloured', [
+    (True, '', True), (True, '1', False), (False, '', False)])
+def test_one_network_whole(tmp_path, capsys, monkeypatch, tty, no_color, coloured):
+    monkeypatch.setenv('NO_COLOR', no_color)
+    monkeypatch.setattr('sys.stdout.isatty', lambda: tty)
+    run(networks_command, 'street', '--models-dir', tmp_path)
+    out = capsys.readouterr().out
+    assert ('\x1b[48;2;128;64;128m' in out) == coloured == ('\x1b' in out)
+    assert '#804080 road (ground, cost 50)' in out
+    assert 'accuracy 0.939, mIoU 0.710' in out
+    assert 'model.safetensors (24.1 MB)' in out
