@@ -1,14 +1,18 @@
 """A camera for everyone: pictures from files or a V4L2 device as a camera driver's topics."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 import os
 import threading
 import time
 
+from builtin_interfaces.msg import Time
 import rclpy
 from rclpy.duration import Duration
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import uninstall_signal_handlers
 from rclpy.validate_namespace import validate_namespace
@@ -19,8 +23,10 @@ from std_msgs.msg import Header
 from .dds import profile_environment
 from .messages import compressed_message, image_message
 from ..errors import FcnSegError
+from ..geometry.calibration import Calibration
 from ..images.compressed import encode_jpeg
 from ..images.raw import from_rgb
+from ..support.arrays import UInt8Array
 
 QOS = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': ReliabilityPolicy.BEST_EFFORT}
 
@@ -60,18 +66,19 @@ class ImageSource:
     Publishes pictures as sensor_msgs/Image, CompressedImage and CameraInfo.
 
     :param node: rclpy node.
-    :param options: a :class:`SourceOptions`.
+    :param options: what to publish and how.
     :param calibrate: function (width, height) -> Calibration of such pictures.
     """
 
-    def __init__(self, node, options, calibrate):
+    def __init__(self, node: Node, options: SourceOptions,
+                 calibrate: Callable[[int, int], Calibration]) -> None:
         self._node, self._options, self._calibrate = node, options, calibrate
-        self._info = None
+        self._info: CameraInfo | None = None
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_DEPTH,
                          reliability=QOS[options.qos])
         topic = options.topic
         parent, _, _ = topic.rpartition('/')
-        self._publishers = {}
+        self._publishers: dict[str, Publisher] = {}
         if options.transport in ('raw', 'both'):
             self._publishers['raw'] = node.create_publisher(Image, topic, qos)
         if options.transport in ('compressed', 'both'):
@@ -82,15 +89,15 @@ class ImageSource:
         self._info_publisher = node.create_publisher(CameraInfo, info_topic, qos)
 
     @property
-    def topics(self):
+    def topics(self) -> list[str]:
         """Return the full names of the topics with pictures."""
         return [publisher.topic_name for publisher in self._publishers.values()]
 
-    def has_subscriber(self):
+    def has_subscriber(self) -> bool:
         """Return whether somebody subscribes to the pictures."""
         return any(p.get_subscription_count() for p in self._publishers.values())
 
-    def publish(self, picture, number):
+    def publish(self, picture: UInt8Array, number: int) -> None:
         """
         Publish one picture and its camera_info with the same header.
 
@@ -109,12 +116,12 @@ class ImageSource:
                     encode_jpeg(picture), 'rgb8; jpeg compressed bgr8', header))
         self._info_publisher.publish(self._camera_info(picture, header))
 
-    def wait_until_delivered(self):
+    def wait_until_delivered(self) -> None:
         """Give reliable subscribers the time to fetch what was published last."""
         for publisher in (*self._publishers.values(), self._info_publisher):
             publisher.wait_for_all_acked(_END_TIMEOUT)
 
-    def _stamp(self, number):
+    def _stamp(self, number: int) -> Time:
         if self._options.stamp == 'now':
             return self._node.get_clock().now().to_msg()
         seconds, fraction = divmod(number / self._options.rate, 1)
@@ -122,7 +129,7 @@ class ImageSource:
         stamp.sec, stamp.nanosec = int(seconds), int(fraction * 1e9)
         return stamp
 
-    def _camera_info(self, picture, header):
+    def _camera_info(self, picture: UInt8Array, header: Header) -> CameraInfo:
         height, width = picture.shape[:2]
         if self._info is None or (self._info.height, self._info.width) != (height, width):
             c = self._calibrate(width, height)
@@ -132,12 +139,14 @@ class ImageSource:
         return self._info
 
 
-def run(pictures, options, calibrate, *, live=False, wait=False, ros_args=()):
+def run(pictures: Iterable[UInt8Array], options: SourceOptions,
+        calibrate: Callable[[int, int], Calibration], *, live: bool = False, wait: bool = False,
+        ros_args: Sequence[str] = ()) -> None:
     """
     Publish pictures at a rate until they end or the process is told to stop.
 
     :param pictures: iterator of uint8 arrays H x W x 3, RGB.
-    :param options: a :class:`SourceOptions`.
+    :param options: what to publish and how.
     :param calibrate: see :class:`ImageSource`.
     :param live: the pictures come in their own time: those too early for the rate are
         left out, instead of being waited with.
@@ -155,7 +164,8 @@ def run(pictures, options, calibrate, *, live=False, wait=False, ros_args=()):
         raise FcnSegError(f'ROS does not take the arguments {ros_args}: {reason}') from None
     stopped = threading.Event()
     rclpy.get_default_context().on_shutdown(stopped.set)
-    node = spinning = None
+    node: Node | None = None
+    spinning: threading.Thread | None = None
     try:
         node = rclpy.create_node('image_source', namespace=options.namespace)
         # Parameters and the clock are served while this thread reads and publishes.
@@ -177,7 +187,7 @@ def run(pictures, options, calibrate, *, live=False, wait=False, ros_args=()):
         _close(node, spinning)
 
 
-def _check_names(options):
+def _check_names(options: SourceOptions) -> None:
     try:
         validate_topic_name(options.topic)
         if options.namespace:
@@ -188,7 +198,8 @@ def _check_names(options):
         raise FcnSegError(f'{problem} {name.strip()}') from None
 
 
-def _publish_all(source, pictures, rate, live, wait, stopped):
+def _publish_all(source: ImageSource, pictures: Iterable[UInt8Array], rate: float, live: bool,
+                 wait: bool, stopped: threading.Event) -> None:
     due = time.monotonic()
     number = 0
     for picture in pictures:
@@ -207,7 +218,7 @@ def _publish_all(source, pictures, rate, live, wait, stopped):
     source.wait_until_delivered()
 
 
-def _spin(node):
+def _spin(node: Node) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
@@ -218,7 +229,7 @@ def _spin(node):
         pass
 
 
-def _close(node, spinning):
+def _close(node: Node | None, spinning: threading.Thread | None) -> None:
     try:
         rclpy.try_shutdown()
         # Jazzy's try_shutdown() leaves rclpy's own thread for signals running, which ends

@@ -1,5 +1,7 @@
 """Which outputs of which frames have arrived, and when; no ROS."""
 
+from collections.abc import Sequence
+from typing import Any
 
 class Arrivals:
     """
@@ -11,24 +13,27 @@ class Arrivals:
     :param outputs: how many outputs a frame has.
     :param warm_up: rounds that do not count.
 
+    :ivar began: when the warm-up ended, seconds, or None.
+    :ivar ended: when the last frame was complete, seconds, or None.
     :ivar rounds: [(seconds of the last arrival, seconds since the first frame's stamp)].
     :ivar latencies: {camera: [seconds from stamp to last output]}.
     """
 
-    def __init__(self, cameras, outputs, warm_up):
-        self.latencies = {camera: [] for camera in cameras}
-        self.rounds = []
-        self.began = None
-        self.ended = None
+    def __init__(self, cameras: Sequence[str], outputs: int, warm_up: int) -> None:
+        self.latencies: dict[str, list[float]] = {camera: [] for camera in cameras}
+        self.rounds: list[tuple[float, float]] = []
+        self.began: float | None = None
+        self.ended: float | None = None
         self._outputs = outputs
         self._warm_up = warm_up
-        self._waiting = {camera: {} for camera in cameras}
-        self._stamps = {}
+        self._waiting: dict[str, dict[float, int]] = {camera: {} for camera in cameras}
+        self._stamps: dict[str, float] = {}
 
-    def add(self, camera, stamp, now):
+    def add(self, camera: str, stamp: float, now: float) -> bool:
         """
         Note the arrival of an output.
 
+        :param camera: the camera's name.
         :param stamp: of the frame, seconds.
         :param now: seconds, by the same clock.
         :returns: whether this completes a round.
@@ -55,8 +60,10 @@ class Arrivals:
             self.rounds.append((now, now - first))
         return True
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return what was measured, in seconds; nothing, if the warm-up has not ended."""
-        return {'seconds': self.ended - self.began if self.began is not None else 0.0,
+        began, ended = self.began, self.ended
+        seconds = 0.0 if began is None or ended is None else ended - began
+        return {'seconds': seconds,
                 'latencies': self.latencies,
                 'rounds': [duration for _, duration in self.rounds]}

@@ -1,11 +1,14 @@
 """What the node costs from end to end: processes of their own, over DDS."""
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 import time
+from typing import Any
 
 import numpy as np
 
 from .listener import FRACTIONS
+from .processes import Process, Stage
 from ..timing import Timing
 
 ALL = ('class_mask', 'color_mask', 'overlay', 'confidence', FRACTIONS)
@@ -17,13 +20,15 @@ _PATIENCE = 15.0
 _FRAME_SIZES = {'0.9 MB': (640, 480), '2.1 MB': (960, 720), '6.2 MB': (1920, 1080)}
 
 
-def start_node(stage, options, cameras=(), namespace='ours'):
+def start_node(stage: Stage, options: Mapping[str, Any], cameras: Sequence[str] = (),
+               namespace: str = 'ours') -> Process:
     """
     Start the package's node and wait until it is active.
 
-    :param stage: the :class:`.Stage`.
+    :param stage: where the processes meet.
     :param options: node parameters.
     :param cameras: names, for more than one.
+    :param namespace: of the node.
     """
     arguments = ['--ros-args', '-r', f'__ns:=/{namespace}']
     if cameras:
@@ -36,8 +41,13 @@ def start_node(stage, options, cameras=(), namespace='ours'):
     return node
 
 
-def start_usual_node(stage, options):
-    """Start the node that is written the usual way, see ``usual_node.py``."""
+def start_usual_node(stage: Stage, options: Mapping[str, Any]) -> Process:
+    """
+    Start the node that is written the usual way, see ``usual_node.py``.
+
+    :param stage: where the processes meet.
+    :param options: as of :func:`start_node`; it takes those that it has.
+    """
     node = stage.start('bench.dds.usual_node', *(
         f'--{key.replace("_", "-")}={options[key]}'
         for key in ('network', 'weights', 'models_dir', 'device', 'threads')))
@@ -45,15 +55,19 @@ def start_usual_node(stage, options):
     return node
 
 
-def listen(stage, namespace, outputs, seconds, *, rate=0.0, cameras=('',), rounds=0):
+def listen(stage: Stage, namespace: str, outputs: Sequence[str], seconds: float, *,
+           rate: float = 0.0, cameras: Sequence[str] = ('',), rounds: int = 0) -> dict[str, Any]:
     """
     Let cameras publish for a node, and listen to what it makes of that.
 
+    :param stage: where the processes meet.
     :param namespace: of the node.
-    :param seconds: to listen, or
-    :param rounds: how many frames of each camera to listen to.
+    :param outputs: names of the topics to listen to.
+    :param seconds: to listen, where ``rounds`` does not say it.
     :param rate: pictures a second and camera; 0: each round begins when the outputs of the
         last one have arrived.
+    :param cameras: names of the cameras, '' for the only one.
+    :param rounds: how many frames of each camera to listen to, 0: for some seconds.
     :returns: what the listener has printed, see :class:`.Arrivals`; latencies in the order
         of the cameras.
     """
@@ -69,10 +83,13 @@ def listen(stage, namespace, outputs, seconds, *, rate=0.0, cameras=('',), round
     return result
 
 
-def compare(stage, options, forward, seconds, rounds):
+def compare(stage: Stage, options: Mapping[str, Any], forward: Callable[[], object],
+            seconds: float, rounds: int) -> dict[str, Any]:
     """
     Compare the node with the usual one and with the forward pass alone, in turns.
 
+    :param stage: where the processes meet.
+    :param options: node parameters.
     :param forward: function without arguments: the forward pass of the fastest engine.
     :param seconds: of each measurement.
     :param rounds: how often each is taken.
@@ -80,12 +97,13 @@ def compare(stage, options, forward, seconds, rounds):
         'ours', 'mask' (ours, class mask and fractions only) and 'usual'.
     """
     node, usual = start_node(stage, options), start_usual_node(stage, options)
-    latencies, rates = defaultdict(list), defaultdict(list)
+    latencies: dict[str, list[float]] = defaultdict(list)
+    rates: dict[str, list[float]] = defaultdict(list)
     with stage.running(node, usual):
         for _ in range(rounds):
             durations = _time(forward, seconds)
             latencies['forward'] += durations
-            rates['forward'].append(1 / np.mean(durations))
+            rates['forward'].append(float(1 / np.mean(durations)))
             for name, namespace, outputs in (
                     ('ours', 'ours', ALL), ('mask', 'ours', MASK), ('usual', 'usual', ALL)):
                 answered = listen(stage, namespace, outputs, seconds)
@@ -96,8 +114,8 @@ def compare(stage, options, forward, seconds, rounds):
             'rate': {name: float(np.median(values)) for name, values in rates.items()}}
 
 
-def _time(function, seconds):
-    durations = []
+def _time(function: Callable[[], object], seconds: float) -> list[float]:
+    durations: list[float] = []
     end = time.perf_counter() + seconds
     while not durations or time.perf_counter() < end:
         began = time.perf_counter()
@@ -106,8 +124,14 @@ def _time(function, seconds):
     return durations
 
 
-def measure_idle(stage, options, seconds):
-    """Return the share of a core that the node takes while nobody subscribes to it."""
+def measure_idle(stage: Stage, options: Mapping[str, Any], seconds: float) -> float:
+    """
+    Return the share of a core that the node takes while nobody subscribes to it.
+
+    :param stage: where the processes meet.
+    :param options: node parameters.
+    :param seconds: to measure, 5 at least.
+    """
     node = start_node(stage, options)
     camera = stage.start_camera('/ours/image', rate=CAMERA_RATE)
     with stage.running(camera, node):
@@ -117,8 +141,14 @@ def measure_idle(stage, options, seconds):
         return (node.cpu_seconds() - before) / (time.monotonic() - began)
 
 
-def measure_memory(stage, options, frames):
-    """Return the bytes that the node's memory has grown by, after a warm-up."""
+def measure_memory(stage: Stage, options: Mapping[str, Any], frames: int) -> int:
+    """
+    Return the bytes that the node's memory has grown by, after a warm-up.
+
+    :param stage: where the processes meet.
+    :param options: node parameters.
+    :param frames: over how many frames.
+    """
     node = start_node(stage, options)
     with stage.running(node):
         listen(stage, 'ours', ALL, 0, rounds=_WARM_UP_FRAMES)
@@ -127,16 +157,24 @@ def measure_memory(stage, options, frames):
         return node.memory() - before
 
 
-def measure_cameras(stage, options, numbers, seconds, rounds):
+def measure_cameras(stage: Stage, options: Mapping[str, Any], numbers: Sequence[int],
+                    seconds: float, rounds: int) -> dict[int, dict[str, Any]]:
     """
     Let one node serve several cameras that publish at the same time.
 
+    :param stage: where the processes meet.
+    :param options: node parameters.
     :param numbers: of cameras.
+    :param seconds: of each measurement.
+    :param rounds: how often each is taken.
     :returns: {number: {'round': Timing of a picture from every camera, 'rate': frames a
         second of all cameras under pressure, 'shares': of each camera in them}}.
     """
-    nodes, cameras = {}, {n: [f'camera{i}' for i in range(n)] for n in numbers}
-    durations, frames, spans = defaultdict(list), defaultdict(list), defaultdict(float)
+    nodes = {}
+    cameras = {n: [f'camera{i}' for i in range(n)] for n in numbers}
+    durations: dict[int, list[float]] = defaultdict(list)
+    frames: dict[int, list[list[int]]] = defaultdict(list)
+    spans: dict[int, float] = defaultdict(float)
     for n in numbers:
         nodes[n] = start_node(stage, options, cameras[n], namespace=f'cameras{n}')
     with stage.running(*nodes.values()):
@@ -154,14 +192,16 @@ def measure_cameras(stage, options, numbers, seconds, rounds):
             for n in numbers}
 
 
-def measure_profiles(stage, seconds):
+def measure_profiles(stage: Stage, seconds: float) -> dict[str, dict[str, Any]]:
     """
     Send large pictures from one process to another, with and without the DDS profile.
 
+    :param stage: where the processes meet.
+    :param seconds: of each measurement.
     :returns: {size: {'shipped' or 'default', a comma, the reliability: {'latency': Timing or
         None, 'arrived': share}}}.
     """
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     for size, (width, height) in _FRAME_SIZES.items():
         picture = np.zeros((height, width, 3), np.uint8)
         results[size] = {}
@@ -184,8 +224,13 @@ def measure_profiles(stage, seconds):
     return results
 
 
-def measure_messages(stage, seconds):
-    """Return {step: Timing} of making, sending and reading messages, see ``publisher.py``."""
+def measure_messages(stage: Stage, seconds: float) -> dict[str, Timing]:
+    """
+    Return {step: Timing} of making, sending and reading messages, see ``publisher.py``.
+
+    :param stage: where the processes meet.
+    :param seconds: to measure.
+    """
     height, width = stage.picture.shape[:2]
     listener = stage.start('bench.dds.listener', '--cameras', '/messages/', '--outputs',
                            'mono8,rgb8', '--rounds', 10**9)

@@ -1,5 +1,6 @@
 """The benchmark's processes on a ROS domain of their own."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 import json
 import os
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 
 from ...errors import FcnSegError
 from ...ros.dds import closed, profile_environment, PROFILE_NAMES
+from ...support.arrays import UInt8Array
 
 TIMEOUT = 120.0
 """Seconds in which any part of the benchmark must come to its end, plus its own time."""
@@ -24,26 +27,35 @@ _POLL = 0.05
 
 
 class Process:
-    """A running module of the package; its output goes to a file."""
+    """
+    A running module of the package.
 
-    def __init__(self, module, arguments, environment, log):
+    :param module: its name below the package, such as ``ros.main``.
+    :param arguments: of its command line.
+    :param environment: of the process.
+    :param log: the file that its output goes to.
+    """
+
+    def __init__(self, module: str, arguments: Sequence[object], environment: Mapping[str, str],
+                 log: Path) -> None:
         self._log = log
+        self._name = module.rpartition('.')[2]
         with open(log, 'wb') as file:
             self._process = subprocess.Popen(
                 [sys.executable, '-m', f'{__package__.rpartition(".")[0]}.{module}',
                  *map(str, arguments)], env=environment, stdout=file, stderr=subprocess.STDOUT)
 
     @property
-    def log(self):
+    def log(self) -> str:
         """Return what the process has printed so far."""
         return Path(self._log).read_text(errors='replace')
 
     @property
-    def running(self):
+    def running(self) -> bool:
         """Tell whether the process runs."""
         return self._process.poll() is None
 
-    def wait(self, seconds=0.0):
+    def wait(self, seconds: float = 0.0) -> Any:
         """
         Wait for the last line of the output and return it as JSON.
 
@@ -61,10 +73,12 @@ class Process:
                 raise FcnSegError(f'{self._name} has measured nothing: {self._last_words()}')
             time.sleep(_POLL)
 
-    def wait_for_log(self, text, timeout=TIMEOUT):
+    def wait_for_log(self, text: str, timeout: float = TIMEOUT) -> None:
         """
         Wait until the process has printed something.
 
+        :param text: what it is to print.
+        :param timeout: seconds to wait.
         :raises FcnSegError: when it ends before, or takes longer.
         """
         end = time.monotonic() + timeout
@@ -73,17 +87,18 @@ class Process:
                 raise FcnSegError(f'{self._name} does not start: {self._last_words()}')
             time.sleep(_POLL)
 
-    def cpu_seconds(self):
+    def cpu_seconds(self) -> float:
         """Return the processor time used so far."""
         stat = Path(f'/proc/{self._process.pid}/stat').read_text().rpartition(') ')[2].split()
         return sum(map(int, stat[11:13])) / os.sysconf('SC_CLK_TCK')
 
-    def memory(self):
+    def memory(self) -> int:
         """Return the resident memory of its own, bytes."""
         status = Path(f'/proc/{self._process.pid}/status').read_text()
-        return int(re.search(r'RssAnon:\s+(\d+) kB', status).group(1)) << 10
+        kilobytes, = re.findall(r'RssAnon:\s+(\d+) kB', status)
+        return int(kilobytes) << 10
 
-    def stop(self):
+    def stop(self) -> None:
         """End the process as Ctrl-C does; killing leaves shared memory behind."""
         if self.running:
             self._process.send_signal(signal.SIGINT)
@@ -93,11 +108,7 @@ class Process:
             self._process.kill()
             self._process.wait()
 
-    @property
-    def _name(self):
-        return self._process.args[2].rpartition('.')[2]
-
-    def _last_words(self):
+    def _last_words(self) -> str:
         lines = [line for line in self.log.splitlines() if line.strip()]
         return lines[-1] if lines else 'it printed nothing'
 
@@ -109,10 +120,10 @@ class Stage:
     :param picture: uint8 array H x W x 3, what cameras see.
     """
 
-    def __init__(self, picture):
+    def __init__(self, picture: UInt8Array) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix='fcn_seg_bench_')
-        self._pictures = {}
-        self._started = []
+        self._pictures: dict[tuple[int, ...], Path] = {}
+        self._started: list[Process] = []
         self.picture = picture
         # Not the user's domain: no robot must see this, and none may disturb it.
         self._environment = closed(os.environ) | {
@@ -120,10 +131,12 @@ class Stage:
         # The package's node sets it for itself; the usual one would not.
         self._environment.pop('OMP_WAIT_POLICY', None)
 
-    def start(self, module, *arguments, profile=True):
+    def start(self, module: str, *arguments: object, profile: bool = True) -> Process:
         """
         Start a module of the package as a process.
 
+        :param module: its name below the package.
+        :param arguments: of its command line.
         :param profile: with the package's Fast DDS profile (unless the user has set one),
             or with none.
         """
@@ -138,8 +151,17 @@ class Stage:
         self._started.append(process)
         return process
 
-    def start_camera(self, *topics, rate=0.0, picture=None, profile=True, options=()):
-        """Start a camera process, see ``camera.py``."""
+    def start_camera(self, *topics: str, rate: float = 0.0, picture: UInt8Array | None = None,
+                     profile: bool = True, options: Sequence[str] = ()) -> Process:
+        """
+        Start a camera process, see ``camera.py``.
+
+        :param topics: where it publishes.
+        :param rate: rounds a second, 0: on answers.
+        :param picture: uint8 array H x W x 3, None for the stage's.
+        :param profile: as of :meth:`start`.
+        :param options: more of its command line.
+        """
         picture = self.picture if picture is None else picture
         if picture.shape not in self._pictures:
             path = Path(self._folder.name) / f'{len(self._pictures)}.npy'
@@ -149,15 +171,19 @@ class Stage:
                           '--picture', self._pictures[picture.shape], *options, profile=profile)
 
     @contextmanager
-    def running(self, *processes):
-        """Stop some processes at the end of a block."""
+    def running(self, *processes: Process) -> Iterator[None]:
+        """
+        Stop some processes at the end of a block.
+
+        :param processes: the processes.
+        """
         try:
             yield
         finally:
             for process in processes:
                 process.stop()
 
-    def close(self):
+    def close(self) -> None:
         """Stop every process that is left, and forget the files."""
         for process in reversed(self._started):
             process.stop()
