@@ -348,7 +348,9 @@ class SegmentationNode(Node):
         device = statuses[0].hardware_id
         now = time.monotonic()
         if configured is not None:
-            limits = configured.settings.diagnostics
+            limits, missed = configured.settings.diagnostics, configured.topics.label_info.missed
+            if missed:
+                statuses[0].raise_to(diagnostics.WARN, missed)
             for camera in configured.topics.cameras:
                 statuses += [
                     diagnostics.input_status(camera, limits, now, state),

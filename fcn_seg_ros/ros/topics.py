@@ -34,6 +34,7 @@ class Topics:
                  on_frame: Callable[[], None], on_change: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._transforms = Transforms(node)
+        self._throttle = throttle
         self.cameras: list[Camera] = []
         self._shared: list[LabelInfoOutput | LegendOutput | CostmapOutput] = []
         try:
@@ -41,12 +42,12 @@ class Topics:
             self._shared.append(self.label_info)
             self._legend = LegendOutput(node)
             self._shared.append(self._legend)
-            costmap = CostmapOutput(node, on_change)
-            self._shared.append(costmap)
+            self._costmap = CostmapOutput(node, on_change)
+            self._shared.append(self._costmap)
             for name in settings.cameras or ['']:
                 self.cameras.append(Camera(
                     node, name, settings.image_transport, on_frame, on_change,
-                    transforms=self._transforms, costmap=costmap, throttle=throttle))
+                    transforms=self._transforms, costmap=self._costmap, throttle=throttle))
         except BaseException:
             self.close()
             raise
@@ -63,7 +64,7 @@ class Topics:
 
     def follow(self, active: bool, navigation: NavigationSession) -> None:
         """
-        Subscribe to what the outputs that somebody wants are made of.
+        Subscribe to what the outputs that somebody wants are made of; age what no frame renews.
 
         :param active: whether the node is; else it subscribes to nothing.
         :param navigation: the session in use.
@@ -74,6 +75,10 @@ class Topics:
             self._transforms.follow(active and any(
                 navigation.needs_transforms(camera.name, camera.navigation.wanted())
                 for camera in self.cameras))
+            if self.label_info.missed:
+                self._throttle.warning('label_info', self.label_info.missed)
+            if active and self.cameras:
+                self._costmap.keep_up(navigation.grid)
 
     def close(self) -> None:
         """Destroy all of it."""
