@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+
 class Arrivals:
     """
     Put the outputs of several cameras together to frames, and frames to rounds.
