@@ -3,6 +3,7 @@
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from .teacher import make_teacher, TEACHER
 from ..errors import WeightsError
 from ..model import FCNResNet18
 from ..registry import Network
@@ -18,8 +19,12 @@ def initial_model(recipe, classes):
     ``weights_part`` backbone or fitting classes and decoder may differ, but it must be a
     .safetensors file; fitting takes every tensor of it whose name and shape fit.
 
+    With the decoder teacher see :func:`teacher.make_teacher`.
+
     :raises FcnSegError: when the file does not fit.
     """
+    if recipe.decoder == TEACHER:
+        return make_teacher(len(classes), recipe.weights)
     if recipe.weights == 'imagenet':
         return FCNResNet18(len(classes), recipe.decoder, backbone_weights='IMAGENET1K_V1')
     model = FCNResNet18(len(classes), recipe.decoder)

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from .datasets import DATASETS
+from .teacher import TEACHER
 from ..errors import RegistryError, TrainingError
 from ..model import DECODERS
 from ..safe_yaml import Fields, load_yaml
@@ -160,7 +161,7 @@ def _data(data, where):
 def _network(data, where):
     f = Fields(data, where, ('decoder', 'weights', 'weights_part', 'size', 'crop'))
     size = _pair(f, 'size', 32, MAX_SIDE, whole=True)
-    return {'decoder': _choice(f, 'decoder', tuple(DECODERS), 'fcn32s'),
+    return {'decoder': _choice(f, 'decoder', (*DECODERS, TEACHER), 'fcn32s'),
             'weights': f.text('weights', default=''),
             'weights_part': _choice(f, 'weights_part', ('all', 'backbone', 'fitting'), 'all'),
             'size': size,
