@@ -70,6 +70,9 @@ class Recipe:
     auxiliary: float
     ohem: float
     iou: float
+    distill: float
+    teacher: str
+    temperature: float
     optimizer: str
     rate: float
     weight_decay: float
@@ -185,7 +188,8 @@ def _augment(data, where):
 
 
 def _loss(data, where):
-    f = Fields(data, where, ('class_weights', 'label_smoothing', 'auxiliary', 'ohem', 'iou'))
+    f = Fields(data, where, ('class_weights', 'label_smoothing', 'auxiliary', 'ohem', 'iou',
+                             'distill', 'teacher', 'temperature'))
     weights = f.raw('class_weights', 'none')
     if isinstance(weights, list):
         if not all(isinstance(w, (int, float)) and w >= 0 for w in weights):
@@ -193,7 +197,12 @@ def _loss(data, where):
         weights = tuple(float(w) for w in weights)
     elif weights not in ('none', 'log'):
         f.fail('class_weights', 'must be none, log or a list of numbers >= 0')
+    distill, teacher = f.number('distill', 0, 100, 0.0), f.text('teacher', default='')
+    if distill and not teacher:
+        f.fail('teacher', 'must be the weights file of a teacher to distil from')
     return {'class_weights': weights,
+            'distill': distill, 'teacher': teacher,
+            'temperature': f.number('temperature', 0.1, 100, 2.0),
             'label_smoothing': f.number('label_smoothing', 0, 0.9, 0.0),
             'auxiliary': f.number('auxiliary', 0, 10, 0.4),
             'ohem': f.number('ohem', 0, 1, 0.0), 'iou': f.number('iou', 0, 10, 0.0)}

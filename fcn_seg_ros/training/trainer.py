@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
 from .datasets import Cached, open_dataset
+from .distillation import Distillation
 from .distributed import join_processes
 from .evaluate import evaluate, Evaluation, Predictor
 from .folder import write_network
@@ -22,12 +23,16 @@ from .loader import EpochBatches, mix_seed, training_loader, TrainingSet
 from .logs import Logs
 from .losses import class_frequencies, log_class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
+from .teacher import make_teacher
 from .transforms import training_transforms
 from ..errors import TrainingError
 from ..registry import IMAGENET_MEAN, IMAGENET_STD
 
 _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""
+
+_BEFORE_DISTILLATION = {'distill': 0.0, 'teacher': '', 'temperature': 2.0}
+"""Values of keys that checkpoints of earlier releases lack."""
 
 
 class _ForwardAll(nn.Module):
@@ -117,6 +122,9 @@ class Trainer:
         self.loss = SegmentationLoss(None if weights == 'none' else weights,
                                      recipe.label_smoothing, recipe.auxiliary, recipe.ohem,
                                      recipe.iou).to(self.device)
+        self.distillation = Distillation(
+            make_teacher(len(self.classes), recipe.teacher), recipe.temperature).to(
+                device=self.device, memory_format=torch.channels_last) if recipe.distill else None
         self.optimizer = make_optimizer(recipe, self.model)
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=recipe.amp == 'fp16' and self.device.type == 'cuda')
@@ -179,6 +187,9 @@ class Trainer:
         with self._autocast():
             scores = self.network(batch)
         loss = self.loss(*scores, labels)
+        if self.distillation:
+            with self._autocast():
+                loss = loss + self.recipe.distill * self.distillation(scores[0], batch)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.recipe.clip:
@@ -244,9 +255,11 @@ class Trainer:
     def _restore(self, state):
         now = _plain(self.recipe.to_dict())
         for key in now:
-            if key not in _MAY_DIFFER and now[key] != state['recipe'].get(key):
+            # A checkpoint of before distillation goes on without it.
+            before = state['recipe'].get(key, _BEFORE_DISTILLATION.get(key))
+            if key not in _MAY_DIFFER and now[key] != before:
                 raise TrainingError(f"cannot resume {self.output}: '{key}' of the recipe is "
-                                    f"{now[key]}, the run had {state['recipe'].get(key)}")
+                                    f"{now[key]}, the run had {before}")
         if state['classes'] != list(self.classes.labels):
             raise TrainingError(f'cannot resume {self.output}: the classes have changed')
         self.model.load_state_dict(state['model'])

