@@ -259,7 +259,7 @@ class Trainer:
             before = state['recipe'].get(key, _BEFORE_DISTILLATION.get(key))
             if key not in _MAY_DIFFER and now[key] != before:
                 raise TrainingError(f"cannot resume {self.output}: '{key}' of the recipe is "
-                                    f"{now[key]}, the run had {before}")
+                                    f'{now[key]}, the run had {before}')
         if state['classes'] != list(self.classes.labels):
             raise TrainingError(f'cannot resume {self.output}: the classes have changed')
         self.model.load_state_dict(state['model'])
