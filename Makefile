@@ -33,7 +33,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-build test-node test-fuzz test-e2e soak fuzz \
+.PHONY: help venv demo test lint test-unit test-build test-node test-fuzz test-e2e soak fuzz generate \
 	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
 .NOTPARALLEL:
@@ -50,16 +50,21 @@ demo: venv  ## Show the node at work on a video; leaves a picture in demo_output
 
 test: lint docs test-unit test-build test-node test-fuzz test-e2e  ## Run the linters, make the pages, run all tests below
 
-lint: venv  ## Run the linters of ROS 2, Ruff, ShellCheck and Hadolint
+lint: venv  ## Run the linters of ROS 2, Ruff, mypy, the rules of imports and of made files, ShellCheck and Hadolint
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/mypy
 	$(call quietly,$(BIN)/ament_flake8 $(PYTHON_SOURCES))
 	$(call quietly,$(BIN)/ament_pep257 $(PYTHON_SOURCES))
+	$(BIN)/python tools/generate.py --check
 	$(call quietly,$(BIN)/ament_lint_cmake CMakeLists.txt cmake)
 	$(BIN)/shellcheck tools/*.sh docker/*.sh .ci/run
 	$(BIN)/hadolint docker/Dockerfile.*
 
-test-unit: venv  ## Test the core, without ROS
-	$(PYTEST) $(PYTEST_ARGS) test/unit
+test-unit: venv  ## Test the core, without ROS; says how many of its lines the tests run
+	$(PYTEST) --cov=fcn_seg_ros --cov-report= $(PYTEST_ARGS) test/unit
+	@printf 'Lines of the core that these tests run: %s %%\n' "$$($(BIN)/coverage report \
+	  --omit='*/fcn_seg_ros/ros/*,*/fcn_seg_ros/bench/dds/*,*/fcn_seg_ros/msg/*' --format=total)"
 
 test-build: venv  ## Build with pip and with colcon, and use what they install
 	$(PYTEST) $(PYTEST_ARGS) test/packaging
@@ -76,6 +81,9 @@ test-e2e: venv  ## Test what a user would do, from end to end
 fuzz: venv  ## The same with 100,000 messages (an hour or so; not part of the tests)
 	$(BIN)/python test/fuzz/test_fuzz.py --examples 100000
 
+generate: venv  ## Write what lists the node's parameters from their one table
+	$(BIN)/python tools/generate.py
+
 soak: venv  ## A node under load and faults (not part of the tests); SOAK_ARGS says how long
 	$(BIN)/python test/soak/soak.py $(SOAK_ARGS)
 
@@ -84,7 +92,7 @@ docs: venv  ## Make HTML of the documentation and of the API, in build/docs
 	@echo 'Look at build/docs/docs/index.html'
 
 clean:  ## Remove what was built
-	rm -rf build install log demo_output .pytest_cache .ruff_cache *.egg-info
+	rm -rf build install log demo_output .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean  ## Remove the virtual environments as well

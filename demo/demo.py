@@ -18,12 +18,12 @@ import sysconfig
 import time
 
 import cv2
-from fcn_seg_ros.dds import profile_environment
+from fcn_seg_ros.images.drawing import contact_sheet, legend_entries
 from fcn_seg_ros.msg import ClassFractions
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.ros.dds import profile_environment
 from fcn_seg_ros.ros.messages import image_to_rgb
 from fcn_seg_ros.ros.qos import newest
-from fcn_seg_ros.visualize import contact_sheet, legend_entries
 import numpy as np
 import rclpy
 from sensor_msgs.msg import Image

@@ -21,17 +21,22 @@ class ImageError(FcnSegError):
     """
     An image cannot be decoded.
 
-    ``kind`` is a short stable word for counters: 'size', 'step', 'encoding',
-    'truncated', 'compressed', 'too_large'.
+    :param kind: a short stable word for counters: 'size', 'step', 'encoding', 'truncated',
+        'compressed' or 'too_large'.
+    :param message: what is wrong, in one line.
     """
 
-    def __init__(self, kind, message):
+    def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
 
 
 class DeviceError(FcnSegError):
     """The asked-for device, engine or precision is not available."""
+
+
+class OptionError(FcnSegError):
+    """An argument or option has a value that it cannot have."""
 
 
 class CalibrationError(FcnSegError):

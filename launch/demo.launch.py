@@ -15,10 +15,11 @@ from fcn_seg_ros.cli import camera
 from fcn_seg_ros.errors import FcnSegError
 from fcn_seg_ros.offline.bag_metadata import only_image_topic
 from fcn_seg_ros.offline.sources import kind_of
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.support.paths import share_dir
 from launch import LaunchDescription
-from launch.actions import (DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription,
-                            LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown)
+from launch.actions import (
+    DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, LogInfo, OpaqueFunction,
+    RegisterEventHandler, Shutdown)
 from launch.event_handlers import OnProcessExit
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node

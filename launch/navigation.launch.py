@@ -12,12 +12,15 @@ gives becomes a static transform, which Nav2 needs for clouds in the camera's fr
 
 from pathlib import Path
 
+from ament_index_python.packages import PackageNotFoundError
 from fcn_seg_ros.errors import CalibrationError
-from fcn_seg_ros.navigation.pose import Pose
+from fcn_seg_ros.geometry.pose import Pose
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import SubstitutionFailure
 from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
 
 ARGUMENTS = {
     'mask_size': ('400x225', "Size of masks and clouds: 'input', 'network' or WxH."),
@@ -26,6 +29,7 @@ ARGUMENTS = {
         "The images' frame_id, to publish its static transform from ground_frame as mount.* "
         'says. Empty: somebody else does.')),
 }
+PROGRAM = 'static_transform_publisher'
 MOUNT = ('height', 'x', 'y', 'roll', 'pitch', 'yaw')
 
 
@@ -37,7 +41,18 @@ def generate_launch_description():
         # Before those of segmentation.launch.py, which would leave them to the parameter file.
         *(DeclareLaunchArgument(name, default_value=default, description=description)
           for name, (default, description) in ARGUMENTS.items()),
-        segmentation, OpaqueFunction(function=_publish_mount)])
+        # Refused before anything starts, not when the node is running already.
+        OpaqueFunction(function=_check_mount), segmentation,
+        OpaqueFunction(function=_publish_mount)])
+
+
+def _check_mount(context):
+    """Fail if the camera's transform is asked for and cannot be published."""
+    if _publish_mount(context):
+        try:
+            ExecutableInPackage(PROGRAM, 'tf2_ros').perform(context)
+        except (PackageNotFoundError, SubstitutionFailure) as error:
+            raise RuntimeError(f'argument camera_frame needs tf2_ros: {error}') from None
 
 
 def _publish_mount(context):
@@ -46,14 +61,14 @@ def _publish_mount(context):
     if not given['camera_frame']:
         return []
     try:
-        pose = Pose.from_mount(**{name: float(given[f'mount.{name}'] or 0) for name in MOUNT})
+        pose = Pose.from_mount(**{name: float(given.get(f'mount.{name}') or 0) for name in MOUNT})
     except (CalibrationError, ValueError) as error:
         raise RuntimeError(f'argument camera_frame needs the mount.* of the camera: {error}') \
             from None
-    x, y, z = pose.over_ground(-float(given['ground_z'] or 0)).translation
+    x, y, z = pose.over_ground(-float(given.get('ground_z') or 0)).translation
     values = dict(zip(('x', 'y', 'z', 'qx', 'qy', 'qz', 'qw'), (x, y, z, *pose.quaternion)))
     return [Node(
-        package='tf2_ros', executable='static_transform_publisher', output='screen',
+        package='tf2_ros', executable=PROGRAM, output='screen',
         arguments=[*(word for name, value in values.items()
                      for word in (f'--{name}', f'{value:.9f}')),
                    '--frame-id', given['ground_frame'], '--child-frame-id',

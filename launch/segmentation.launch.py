@@ -8,45 +8,19 @@ Arguments that are not given leave the parameter as it is in ``params_file``.
 
 from pathlib import Path
 
-from fcn_seg_ros.dds import profile_environment
-from fcn_seg_ros.paths import share_dir
-from fcn_seg_ros.rviz import config_path, remappings
+from ament_index_python.packages import PackageNotFoundError
+from fcn_seg_ros.ros.dds import profile_environment
+from fcn_seg_ros.ros.parameter_specs import SPECS
+from fcn_seg_ros.ros.rviz import config_path, remappings
+from fcn_seg_ros.support.paths import share_dir
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import LaunchConfiguration, SubstitutionFailure
 from launch_ros.actions import LifecycleNode, Node
+from launch_ros.substitutions import ExecutableInPackage
 import yaml
 
-# name: (type, description, choices)
-PARAMETERS = {
-    'network': (str, "Network: a name that 'fcn-seg networks' lists, or a network.yaml.", None),
-    'weights': (str, "File that overrides the network's own weights.", None),
-    'models_dir': (str, 'Folder where weights are looked for first.', None),
-    'device': (str, 'Where the network runs: auto, cpu, cuda or cuda:N.', None),
-    'engine': (str, 'What runs the network.', ('auto', 'torch', 'onnxruntime')),
-    'precision': (str, 'Number format of the network.', ('auto', 'fp32', 'fp16', 'bf16', 'int8')),
-    'threads': (int, 'CPU threads of the engine, 0 = its own choice.', None),
-    'image_transport': (str, 'How the camera image comes in.', ('raw', 'compressed')),
-    'mask_size': (str, "Size of the outputs: 'input', 'network' or WxH.", None),
-    'rectified': (bool, 'The image is rectified.', ('true', 'false')),
-    'overlay_alpha': (float, 'Weight of the colours in the overlay, 0 to 1.', None),
-    'min_confidence': (float, 'Pixels less probable than this become unknown, 0 to 1.', None),
-    'max_rate': (float, 'Frames a second and camera, 0 = every frame.', None),
-    'cameras': (list, 'Names of several cameras, for example "[front, rear]".', None),
-    'autostart': (bool, 'Configure and activate at start-up.', ('true', 'false')),
-    'roles': (str, 'File of what classes mean to this robot.', None),
-    'ground_frame': (str, 'Frame over whose origin the robot stands, z up.', None),
-    'ground_z': (float, 'Height of the ground in ground_frame, m.', None),
-    'mount.height': (float, 'Height of a fixed camera above the ground, m.', None),
-    'mount.x': (float, "Its place ahead of ground_frame's origin, m.", None),
-    'mount.y': (float, "Its place to the left of ground_frame's origin, m.", None),
-    'mount.roll': (float, 'Its roll, rad, positive leans right.', None),
-    'mount.pitch': (float, 'Its pitch, rad, positive looks down.', None),
-    'mount.yaw': (float, 'Its yaw, rad, positive looks left.', None),
-    'points.max_range': (float, 'Largest distance of points from the lens, m.', None),
-    'costmap.frame': (str, "The grid's frame.", None),
-    'costmap.unobserved': (int, 'Value of unobserved cells.', ('-1', '0')),
-}
+PARAMETERS = {spec.name: spec for spec in SPECS if spec.launch}
 OTHERS = {
     'image': ('image', "The camera's image topic.", None),
     'camera_info': ('', 'Calibration topic; the one beside the image unless given.', None),
@@ -70,9 +44,9 @@ def generate_launch_description():
         for name, (default, description, choices) in OTHERS.items()]
     arguments += [
         DeclareLaunchArgument(name, default_value='',
-                              description=f'{description} Empty: as in params_file.',
-                              **({'choices': ['', *choices]} if choices else {}))
-        for name, (_, description, choices) in PARAMETERS.items()]
+                              description=f'{spec.description} Empty: as in params_file.',
+                              **_choices(spec))
+        for name, spec in PARAMETERS.items()]
     environment = [SetEnvironmentVariable(*item) for item in profile_environment().items()]
     return LaunchDescription([*arguments, *environment, OpaqueFunction(function=_start)])
 
@@ -82,8 +56,8 @@ def _start(context):
     given = {name: LaunchConfiguration(name).perform(context) for name in (*OTHERS, *PARAMETERS)}
     if not Path(given['params_file']).is_file():
         raise RuntimeError(f"params_file '{given['params_file']}' does not exist")
-    values = {name: _value(name, given[name], kind)
-              for name, (kind, _, _) in PARAMETERS.items() if given[name]}
+    values = {name: _value(spec, given[name])
+              for name, spec in PARAMETERS.items() if given[name]}
     values['use_sim_time'] = given['use_sim_time'] == 'true'
     names = [(name, given[name]) for name in ('image', 'camera_info', 'depth') if given[name]]
     node = LifecycleNode(
@@ -91,11 +65,19 @@ def _start(context):
         namespace=given['namespace'], output='screen', respawn=given['respawn'] == 'true',
         respawn_delay=2.0, parameters=[given['params_file'], values], remappings=names,
         ros_arguments=['--log-level', f"{given['name']}:={given['log_level']}"])
-    return [node, *([_rviz(given, values)] if given['rviz'] == 'true' else [])]
+    return [node, *([_rviz(given, values, context)] if given['rviz'] == 'true' else [])]
 
 
-def _rviz(given, values):
-    """Return RViz on the topics of the node, of its first camera if it has several."""
+def _rviz(given, values, context):
+    """
+    Return RViz on the topics of the node, of its first camera if it has several.
+
+    :raises RuntimeError: where it is not installed, before the node is started.
+    """
+    try:
+        ExecutableInPackage('rviz2', 'rviz2').perform(context)
+    except (PackageNotFoundError, SubstitutionFailure) as error:
+        raise RuntimeError(f'argument rviz needs rviz2: {error}') from None
     cameras = values.get('cameras', [])
     return Node(
         package='rviz2', executable='rviz2', output='screen',
@@ -105,11 +87,17 @@ def _rviz(given, values):
                               image=given['image'], camera=cameras[0] if cameras else ''))
 
 
-def _value(name, text, kind):
+def _choices(spec):
+    """Return what a parameter's argument may be, where that is a matter of a few words."""
+    words = ('true', 'false') if isinstance(spec.default, bool) else spec.choices
+    return {'choices': ['', *words]} if words else {}
+
+
+def _value(spec, text):
     """Return an argument's value in its parameter's type, or fail before anything starts."""
-    value = text if kind is str else yaml.safe_load(text)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        raise RuntimeError(f"argument {name}: '{text}' is not a {kind.__name__}")
-    return value
+    try:
+        return spec.fitted(text if isinstance(spec.default, str) else yaml.safe_load(text))
+    except ValueError as error:
+        raise RuntimeError(f'argument {error}') from None
+    except yaml.YAMLError:
+        raise RuntimeError(f"argument {spec.name}: '{text}' is not YAML") from None

@@ -37,7 +37,7 @@ environment_key() {
 # The package is installed again when any of this changes (content: a `touch` costs nothing).
 package_key() {
   find CMakeLists.txt package.xml pyproject.toml setup.py README.md LICENSE \
-    cmake config demo fcn_seg_ros launch models msg rviz scripts src \
+    cmake config demo fcn_seg_ros launch models msg rviz scripts src tools/build_backend.py \
     -type f ! -name '*.pyc' -exec cksum {} + 2>/dev/null | LC_ALL=C sort | cksum
 }
 
@@ -125,6 +125,7 @@ fi
 if ! is_current package "$environment $package" || ! is_installed; then
   say "building fcn_seg_ros into $venv"
   bin=$(cd "$venv/bin" && pwd)
+  export FCN_SEG_ROS=on  # a ROS 2 that is incomplete is an error, not a core without a node
   install fcn_seg_ros --no-build-isolation '.[test]' -c "$ros" -c requirements/constraints.txt
   printf '%s\n' "$environment $package" > "$stamp.package"
 fi

@@ -10,9 +10,10 @@ import argparse
 from pathlib import Path
 
 import cv2
+from fcn_seg_ros.images.drawing import draw_legend, legend_entries, side_by_side
+from fcn_seg_ros.networks.loading import load_installed
+from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training.evaluate import Predictor
-from fcn_seg_ros.training.installed import load_installed
-from fcn_seg_ros.visualize import draw_legend, legend_entries, side_by_side
 import numpy as np
 from PIL import Image
 
@@ -35,9 +36,9 @@ def main():
     panels, histogram = [], np.zeros(256, np.int64)
     for head, scores in (('stride32', 'grid'), ('stride32', 'interpolated'),
                          ('main', 'interpolated')):
-        predictor = Predictor(model, classes, (network.height, network.width), network.mean,
+        predictor = Predictor(model, classes, Size(network.height, network.width), network.mean,
                               network.std, head=head, scores=scores)
-        (ids, _), = predictor([photo], [photo.shape[:2]])
+        (ids, _), = predictor([photo], [Size(*photo.shape[:2])])
         histogram += np.bincount(ids.ravel(), minlength=256)
         colors = np.asarray(classes.colors, np.uint8)[ids]
         panels.append(cv2.addWeighted(colors, ALPHA, photo, 1 - ALPHA, 0))

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import cv2
 from fcn_seg_ros import Segmenter
-from fcn_seg_ros.calibration import Calibration
-from fcn_seg_ros.navigation.camera import CameraModel
+from fcn_seg_ros.geometry.calibration import Calibration
+from fcn_seg_ros.geometry.camera import CameraModel
+from fcn_seg_ros.geometry.pose import Pose
+from fcn_seg_ros.images.drawing import draw_label, draw_legend, legend_entries, side_by_side
 from fcn_seg_ros.navigation.costmap import EvidenceGrid, GridSettings, OBSTACLE
 from fcn_seg_ros.navigation.frame import CameraNavigation
 from fcn_seg_ros.navigation.obstacles import CloudLimits
 from fcn_seg_ros.navigation.points import rgb_table
-from fcn_seg_ros.navigation.pose import Pose
 from fcn_seg_ros.navigation.roles import MAX_COST, RoleTable
-from fcn_seg_ros.visualize import draw_label, draw_legend, legend_entries, side_by_side
 import numpy as np
 from PIL import Image
 

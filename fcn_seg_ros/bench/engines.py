@@ -7,10 +7,10 @@ import torch
 
 from .stages import synchronized
 from .timing import measure
-from ..engines import computes_bf16, create_engine
 from ..errors import DeviceError
-from ..registry import Registry
-from ..weights import load_network
+from ..inference.engines import computes_bf16, create_engine
+from ..networks.loading import find_network
+from ..networks.weights import load_network
 
 _log = logging.getLogger(__name__)
 
@@ -27,14 +27,12 @@ def load_forwards(network, weights, models_dir, device, threads, precision='auto
     :param precision: of those that are compared; ``auto``: all that there are.
     :returns: {description: function without arguments}, :data:`EAGER` first.
     """
-    registry = Registry.load(models_dir)
-    entry = registry.get(network)
-    path = weights or registry.find_weights(entry)
-    size = (entry.height, entry.width)
-    batch = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(device)
+    entry, path = find_network(network, weights, models_dir)
+    size = entry.size
+    batch = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(str(device))
     if threads:
         torch.set_num_threads(threads)
-    eager = load_network(entry, path)[0].to(device)
+    eager = load_network(entry, path)[0].to(str(device))
     forwards = {EAGER: partial(_run_eager, eager, batch)}
     for engine, number_format in candidates(device, precision):
         model = load_network(entry, path)[0]  # the engines change what they take over

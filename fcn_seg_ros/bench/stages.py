@@ -1,16 +1,17 @@
 """The steps of a frame, each by itself, without ROS."""
 
+from copy import deepcopy
 from functools import partial
 
 import cv2
 import numpy as np
-import torch
 
 from .timing import measure
-from ..compressed import decode, encode_jpeg
-from ..image import from_rgb, to_rgb
-from ..paths import share_dir
+from ..images.compressed import decode, encode_jpeg
+from ..images.raw import from_rgb, to_rgb
 from ..segmenter import Segmentation
+from ..support.arrays import Size
+from ..support.paths import share_dir
 
 
 def camera_picture(size, path=''):
@@ -35,8 +36,9 @@ def synchronized(function, device):
         return function
 
     def run():
+        import torch
         function()
-        torch.cuda.synchronize(device)
+        torch.cuda.synchronize(device.torch())
     return run
 
 
@@ -50,9 +52,10 @@ def measure_stages(segmenter, picture, seconds):
     """
     height, width = picture.shape[:2]
     bgr, jpeg = from_rgb(picture, 'bgr8'), encode_jpeg(picture)
-    with torch.inference_mode():
-        batch = segmenter.preprocess([picture])
-        scores = segmenter.engine(batch)[0].clone()
+    backend, mask_size = segmenter.backend, Size(height, width)
+    kept = range(len(segmenter.classes))
+    batch = backend.preprocess([picture])
+    scores = deepcopy(backend.engine(batch)[0])  # a GPU's next result may overwrite it
     result = segmenter(picture)
 
     def fresh():
@@ -61,10 +64,10 @@ def measure_stages(segmenter, picture, seconds):
                             segmenter.palette)
 
     decode_raw = partial(to_rgb, height=height, width=width)
-    classify = partial(segmenter.classify, scores, (height, width))
+    classify = partial(backend.classify, scores, mask_size, kept)
     on_device = {
-        'pre-processing': partial(segmenter.preprocess, [picture]),
-        'forward': partial(segmenter.engine, batch),
+        'pre-processing': partial(backend.preprocess, [picture]),
+        'forward': partial(backend.engine, batch),
         'class ids and confidence': classify,
         'class ids alone': partial(classify, want_confidence=False)}
     steps = {
@@ -76,5 +79,4 @@ def measure_stages(segmenter, picture, seconds):
         'overlay and colours': lambda: fresh().overlay(),
         'fractions': lambda: fresh().fractions,
         'picture to masks': partial(segmenter, picture)}
-    with torch.inference_mode():
-        return measure(steps, seconds)
+    return measure(steps, seconds)

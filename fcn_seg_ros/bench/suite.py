@@ -81,8 +81,8 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', progress=pri
 
 
 def _run_ros(results, parts, options, picture, forward, seconds, rounds, frames, progress):
-    from . import end_to_end
-    from .processes import Stage
+    from .dds import end_to_end
+    from .dds.processes import Stage
     stage = Stage(picture)
     steps = (
         ('dds', 'messages', lambda: end_to_end.measure_messages(stage, seconds)),

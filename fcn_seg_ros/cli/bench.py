@@ -7,6 +7,7 @@ import sys
 
 from .network_options import add_network_options
 from .sizes import size_argument
+from ..support.arrays import Size
 
 _PARTS = {
     'stages': 'steps of a frame: decoding, pre-processing, forward pass, post-processing',
@@ -35,7 +36,7 @@ def add_parser(subparsers):
         description='Measure steps, engines, and the node from end to end.',
         epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_network_options(parser)
-    parser.add_argument('--size', type=size_argument, default=(1280, 720), metavar='WxH',
+    parser.add_argument('--size', type=size_argument, default=Size(720, 1280), metavar='WxH',
                         help="of the camera's pictures (default: 1280x720)")
     parser.add_argument('--image', default='', metavar='FILE',
                         help='what the cameras see (default: a street)')
@@ -67,8 +68,8 @@ def run(args):
         'network', 'weights', 'models_dir', 'device', 'engine', 'precision', 'threads')}
     parts = suite.choose_parts(args.parts)
     results = suite.run(
-        options, parts, size=args.size, seconds=args.seconds, rounds=args.rounds,
-        frames=args.frames, image=args.image,
+        options, parts, size=(args.size.width, args.size.height), seconds=args.seconds,
+        rounds=args.rounds, frames=args.frames, image=args.image,
         progress=lambda text: print(f'... {text}', file=sys.stderr, flush=True))
     print(report.to_text(results))
     if args.json:

@@ -8,7 +8,7 @@ import re
 import cv2
 
 from ..errors import FcnSegError, MediaError
-from ..image import ENCODABLE
+from ..images.raw import ENCODABLE
 
 _DEFAULT_RATE = 10.0
 
@@ -79,11 +79,11 @@ def run(args):
     first = next(pictures)
     calibrate(first.shape[1], first.shape[0])
     try:
-        from ..ros import image_source
+        from ..ros import camera_tool as image_source
     except ImportError as error:
         raise FcnSegError(
             f'"fcn-seg camera" needs ROS 2 ({error}): source its setup.bash, or install the '
-            'ROS 2 wheels into this environment') from None
+            "wheels of PyPI: pip install 'fcn_seg_ros[ros]'") from None
     options = image_source.SourceOptions(
         topic=args.topic, namespace=args.namespace, rate=rate, encoding=args.encoding,
         transport=args.transport, frame_id=args.frame_id, qos=args.qos, stamp=args.stamp)
@@ -124,7 +124,7 @@ def _stretched(pictures, size):
 
 def _calibration(args):
     """Return a function (width, height) -> Calibration of pictures of that size."""
-    from ..calibration import Calibration
+    from ..geometry.calibration import Calibration
     if args.calibration:
         return Calibration.from_yaml(args.calibration).resized
     if args.hfov is not None:

@@ -1,13 +1,21 @@
 """``fcn-seg export``: a network as ONNX for other programs."""
 
+import argparse
+from pathlib import Path
+
 from .network_options import DEFAULT_NETWORK
 from .sizes import size_argument
+from ..support.arrays import Size
 
 _CALIBRATION_PICTURES = 64
 
 
-def add_parser(commands):
-    """Add the command's parser."""
+def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+    """
+    Add the command's parser.
+
+    :param commands: the parsers of ``fcn-seg``'s commands.
+    """
     parser = commands.add_parser(
         'export', help='write a network as ONNX',
         description='Write fcn_resnet18.onnx, classes.txt, colors.txt and network.yaml, checked '
@@ -33,31 +41,36 @@ def add_parser(commands):
     parser.set_defaults(run=run)
 
 
-def run(args):
-    """Export; print the file's path."""
+def run(args: argparse.Namespace) -> None:
+    """
+    Export; print the file's path.
+
+    :param args: the command's options.
+    :raises FcnSegError: when it cannot be done.
+    """
+    from ..networks.loading import load_installed
     from ..training.export import export_onnx, OPSET, published_head
-    from ..training.installed import load_installed
     network, model, classes, _ = load_installed(args.network, args.weights, args.models_dir)
     if args.head == 'stride32':
         model = published_head(model)
     path = export_onnx(
         model, args.output, name=args.name or network.name, classes=classes,
-        size=args.size or (network.width, network.height), opset=args.opset or OPSET,
+        size=args.size or Size(network.height, network.width), opset=args.opset or OPSET,
         dynamic_batch=args.dynamic_batch, mean=network.mean, std=network.std)
     print(path)
     if args.int8:
         print(_export_int8(args.output, args.int8))
 
 
-def _export_int8(folder, pictures):
+def _export_int8(folder: str, pictures: str) -> Path:
     """Write the int8 graph of an exported network; return its path."""
-    from ..engines.quantized import quantize
+    from ..inference.engines.quantized import quantize
+    from ..inference.preprocess import Preprocessor
+    from ..networks.loading import load_installed
     from ..offline.sources import list_images, read_image
-    from ..preprocess import Preprocessor
-    from ..training.installed import load_installed
     network, model, _, weights = load_installed(f'{folder}/network.yaml')
-    size = (network.height, network.width)
-    preprocess = Preprocessor(size, network.mean, network.std, 'cpu')
+    size = Size(network.height, network.width)
+    preprocess = Preprocessor(size, network.mean, network.std)
     _, paths = list_images(pictures)
     step = -(-len(paths) // _CALIBRATION_PICTURES)
     return quantize(model, size, weights,

@@ -1,18 +1,35 @@
 """Entry point of ``fcn-seg``: parse, run one command, report errors in one line."""
 
 import argparse
+from collections.abc import Sequence
 from importlib import import_module
 import os
 import sys
 
-from ..cores import share_cores
 from ..errors import FcnSegError
-from ..memory import keep_memory
+from ..support.process import keep_memory, share_cores
 
-COMMANDS = ('networks', 'fetch', 'segment', 'camera', 'evaluate', 'train', 'export', 'bench')
+# OpenCV's backends write lines of their own beside our one, and older ones can be silenced in no
+# other way than before they are imported, which the commands do.
+os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
+
+COMMANDS = (
+    'networks',
+    'fetch',
+    'segment',
+    'camera',
+    'train',
+    'evaluate',
+    'export',
+    'pack',
+    'tune',
+    'bench',
+    'nav2',
+    'doctor',
+)
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """Return the argument parser with every command's own options."""
     parser = argparse.ArgumentParser(
         prog='fcn-seg', description='Semantic segmentation with FCN-ResNet18.')
@@ -22,13 +39,17 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
-    """Run ``fcn-seg``; return the exit status (0 ok, 1 error, 130 interrupted)."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run ``fcn-seg``; return the exit status (0 ok, 1 error, 130 interrupted).
+
+    :param argv: the arguments, None for those of the process.
+    """
     share_cores()
     keep_memory()
     args = build_parser().parse_args(argv)
     try:
-        status = args.run(args) or 0
+        status: int = args.run(args) or 0
         sys.stdout.flush()  # here, where a reader that has gone is expected
         return status
     except BrokenPipeError:  # the reader, say `head`, has seen enough

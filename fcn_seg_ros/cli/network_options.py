@@ -1,10 +1,20 @@
 """Options that every command which runs a network shares."""
 
+import argparse
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..segmenter import Segmenter
+
 DEFAULT_NETWORK = 'fcn-resnet18-street'
 
 
-def add_network_options(parser):
-    """Add the options that choose a network and what runs it to an argparse parser."""
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """
+    Add the options that choose a network and what runs it.
+
+    :param parser: gets the options.
+    """
     group = parser.add_argument_group('network')
     group.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
                        help='name, alias, or path of a network.yaml; "fcn-seg networks" '
@@ -16,16 +26,18 @@ def add_network_options(parser):
                        help='where weights are looked for first (default: '
                             '$XDG_CACHE_HOME/fcn_seg_ros)')
     group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    group.add_argument('--engine', default='auto', help='auto, torch or onnxruntime')
+    group.add_argument('--engine', default='auto', help='auto, torch, tensorrt or onnxruntime')
     group.add_argument('--precision', default='auto', help='auto, fp32, fp16, bf16 or int8')
     group.add_argument('--threads', type=int, default=0, metavar='N',
                        help="CPU threads, 0 = the engine's own choice")
 
 
-def create_segmenter(args, **options):
+def create_segmenter(args: argparse.Namespace, **options: Any) -> 'Segmenter':
     """
     Return the Segmenter that the options of :func:`add_network_options` ask for.
 
+    :param args: the parsed options.
+    :param options: further arguments of the Segmenter.
     :raises FcnSegError: when it can't be had.
     """
     from ..segmenter import Segmenter  # torch takes seconds: not for --help

@@ -1,16 +1,24 @@
 """``fcn-seg networks``: what there is, and what of it is installed."""
 
+import argparse
+from collections.abc import Sequence
 import json
+from pathlib import Path
 import sys
+from typing import Any
 
 from ..errors import RegistryError
-from ..registry import Registry
+from ..networks.registry import Network, Registry
 
 _COLUMNS = ('name', 'classes', 'size', 'accuracy', 'mIoU', 'weights')
 
 
-def add_parser(commands):
-    """Add the command's parser."""
+def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+    """
+    Add the command's parser.
+
+    :param commands: what ``add_subparsers`` returned.
+    """
     parser = commands.add_parser(
         'networks', help='list the networks and what is installed',
         description='List the networks that can be used by name, and where their weights are.')
@@ -20,8 +28,12 @@ def add_parser(commands):
     parser.set_defaults(run=run)
 
 
-def run(args):
-    """Print the table; what is wrong with the user's own networks goes to stderr."""
+def run(args: argparse.Namespace) -> None:
+    """
+    Print the table; what is wrong with the user's own networks goes to stderr.
+
+    :param args: the parsed options.
+    """
     registry = Registry.load(args.models_dir)
     rows = [_describe(registry, network) for network in registry.networks.values()]
     if args.json:
@@ -32,10 +44,10 @@ def run(args):
         print(f'fcn-seg: left out: {problem}', file=sys.stderr)
 
 
-def _describe(registry, network):
+def _describe(registry: Registry, network: Network) -> dict[str, Any]:
     """Return a network's facts as plain data."""
     try:
-        weights, problem = registry.find_weights(network), None
+        weights, problem = registry.find_weights(network), ''
     except RegistryError as error:
         weights, problem = None, str(error)
     return {
@@ -43,19 +55,19 @@ def _describe(registry, network):
         'class_set': network.classes.name, 'classes': list(network.classes.labels),
         'width': network.width, 'height': network.height, 'decoder': network.decoder,
         'accuracy': network.accuracy, 'mean_iou': network.mean_iou, 'fps': dict(network.fps),
-        'state': _state(registry, network, weights), 'problem': problem,
+        'state': _state(registry, network, weights), 'problem': problem or None,
         'weights': weights and str(weights), 'urls': list(network.urls),
     }
 
 
-def _state(registry, network, weights):
+def _state(registry: Registry, network: Network, weights: Path | None) -> str:
     if weights is None:
         return 'fetchable' if network.urls else 'missing'
     bundled = registry.share / 'models'
     return 'bundled' if bundled in weights.parents else 'installed'
 
 
-def _format(row):
+def _format(row: dict[str, Any]) -> tuple[str, ...]:
     """Return one row of the table as texts."""
     where = {'bundled': 'bundled',
              'installed': f'installed: {row["weights"]}',
@@ -67,7 +79,7 @@ def _format(row):
             row['problem'] or where)
 
 
-def _print_table(rows):
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     rows = [tuple(column.upper() if column.islower() else column for column in _COLUMNS), *rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS) - 1)]
     for row in rows:

@@ -1,17 +1,18 @@
 """Sizes on the command line."""
 
 import argparse
-import re
+
+from ..support.arrays import parse_size, Size
 
 
-def size_argument(text):
+def size_argument(text: str) -> Size:
     """
-    Return (width, height) of a text like 512x256, for argparse.
+    Return the size that an option's value like 512x256 names, for argparse.
 
-    :raises argparse.ArgumentTypeError: when it is no size from 32 to 8192 a side.
+    :param text: WIDTHxHEIGHT.
+    :raises argparse.ArgumentTypeError: when it is no size from 32 pixels a side on.
     """
-    match = re.fullmatch(r'(\d{1,5})[xX](\d{1,5})', text)
-    size = tuple(map(int, match.groups())) if match else ()
-    if not size or not all(32 <= side <= 8192 for side in size):
-        raise argparse.ArgumentTypeError(f"'{text}' is not WIDTHxHEIGHT, each 32 to 8192")
-    return size
+    try:
+        return parse_size(text, least=32)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

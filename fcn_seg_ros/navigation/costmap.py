@@ -24,10 +24,13 @@ that time was set back (a bag that starts over), and the grid starts over as wel
 
 from dataclasses import dataclass
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from .roles import MAX_COST
+from ..networks.classes import MAX_COST
+from ..support.arrays import Float32Array, Float64Array, Int64Array
 
 OBSTACLE = 100
 """Value of an obstacle in the grid."""
@@ -39,10 +42,12 @@ class GridSettings:
     """
     The grid's size and the constants above.
 
-    :param width, height: extent along the frame's x and y, m.
+    :param width: extent along the frame's x, m.
+    :param height: extent along the frame's y, m.
     :param resolution: edge of a cell, m.
     :param half_life: s; infinity forgets nothing.
-    :param min_evidence, max_evidence: in votes.
+    :param min_evidence: in votes.
+    :param max_evidence: in votes.
     :param obstacle_share: 0 to 1.
     :param unobserved: -1 or 0, the value of cells that nothing is known of.
     :param time_jump: s.
@@ -59,7 +64,7 @@ class GridSettings:
     unobserved: int = -1
     time_jump: float = 2.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ('width', 'height', 'resolution', 'half_life', 'min_evidence', 'time_jump'):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f'the grid needs a {name} above 0, not {getattr(self, name)}')
@@ -83,16 +88,18 @@ class Observation:
     """
     What one frame of one camera says about the ground.
 
-    :param ground_xy, obstacle_xy: float arrays N x 2 and M x 2, metres in the grid's frame.
+    :param ground_xy: float64 array N x 2, metres in the grid's frame.
     :param ground_cost: float32 array N, 0 to 98.
-    :param ground_confidence, obstacle_confidence: float32 arrays N and M, 0 to 1.
+    :param ground_confidence: float32 array N, 0 to 1.
+    :param obstacle_xy: float64 array M x 2, metres in the grid's frame.
+    :param obstacle_confidence: float32 array M, 0 to 1.
     """
 
-    ground_xy: np.ndarray
-    ground_cost: np.ndarray
-    ground_confidence: np.ndarray
-    obstacle_xy: np.ndarray
-    obstacle_confidence: np.ndarray
+    ground_xy: Float64Array
+    ground_cost: Float32Array
+    ground_confidence: Float32Array
+    obstacle_xy: Float64Array
+    obstacle_confidence: Float32Array
 
 
 class EvidenceGrid:
@@ -102,34 +109,44 @@ class EvidenceGrid:
     :param settings: :class:`GridSettings`.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings: GridSettings) -> None:
         self.settings = settings
         self.columns = max(1, round(settings.width / settings.resolution))
         self.rows = max(1, round(settings.height / settings.resolution))
         self._slack = max(1, min(self.columns, self.rows) // 8)
-        self._first = None  # (column, row) of the first cell, counted from the frame's origin
+        # (column, row) of the first cell, counted from the frame's origin
+        self._first: tuple[int, int] | None = None
         self._evidence = np.zeros((3, self.rows, self.columns), np.float32)  # O, G, K
-        self.stamp = None
+        self.stamp: float | None = None
         self.restarts = 0
 
     @property
-    def origin(self):
+    def origin(self) -> tuple[float, float]:
         """Return (x, y) of the first cell's outer corner, m."""
-        return tuple(first * self.settings.resolution for first in self._first)
+        column, row = self._place
+        return column * self.settings.resolution, row * self.settings.resolution
 
-    def clear(self):
+    @property
+    def _place(self) -> tuple[int, int]:
+        """Return the first cell's (column, row); the grid has to have a place."""
+        if self._first is None:
+            raise RuntimeError('the grid has no place yet: center_on() gives it one')
+        return self._first
+
+    def clear(self) -> None:
         """Forget what was seen, and when; keep the place."""
         self._evidence[:] = 0.0
         self.stamp = None
 
-    def center_on(self, x, y):
+    def center_on(self, x: float, y: float) -> None:
         """
         Move the grid with the robot, by whole cells, keeping what stays inside.
 
         It moves when the robot is more than an eighth of the size off the centre, not with
         every cell: StaticLayer announces each new origin in the log.
 
-        :param x, y: the robot, m in the grid's frame.
+        :param x: of the robot, m in the grid's frame.
+        :param y: of the robot, m in the grid's frame.
         """
         r = self.settings.resolution
         target = math.floor(x / r) - self.columns // 2, math.floor(y / r) - self.rows // 2
@@ -145,27 +162,31 @@ class EvidenceGrid:
         kept[:, rows, columns] = self._evidence[:, old_rows, old_columns]
         self._evidence, self._first = kept, target
 
-    def cells_of(self, xy):
+    def cells_of(self, xy: npt.ArrayLike) -> Int64Array:
         """
         Return row-major cell indices, -1 outside of the grid.
 
-        :param xy: float array N x 2, m in the grid's frame, finite.
+        :param xy: N x 2, m in the grid's frame, finite.
         """
         cells = np.floor(np.asarray(xy, np.float64) / self.settings.resolution)
-        cells -= self._first
+        cells -= self._place
         inside = ((cells >= 0) & (cells < (self.columns, self.rows))).all(axis=1)
         index = cells[:, 1] * self.columns + cells[:, 0]
         return np.where(inside, index, -1).astype(np.int64)
 
-    def unhit_centers(self, xy):
-        """Return the centres, float64 N x 2, of the cells that hold none of the points."""
+    def unhit_centers(self, xy: npt.ArrayLike) -> Float64Array:
+        """
+        Return the centres of the cells that hold none of some points, float64 array M x 2.
+
+        :param xy: N x 2, m in the grid's frame, finite.
+        """
         hit = np.zeros(self.rows * self.columns + 1, bool)
         hit[self.cells_of(xy)] = True  # -1 is the spare last element
         cells = np.flatnonzero(~hit[:-1])
         centers = np.stack([cells % self.columns, cells // self.columns], axis=1) + 0.5
-        return (centers + self._first) * self.settings.resolution
+        return np.asarray((centers + self._place) * self.settings.resolution)
 
-    def add(self, observation, stamp):
+    def add(self, observation: Observation, stamp: float) -> None:
         """
         Let a frame vote.  The grid has to have a place, see :meth:`center_on`.
 
@@ -185,7 +206,7 @@ class EvidenceGrid:
         total = self._evidence[0] + self._evidence[1]
         self._evidence /= np.maximum(total / self.settings.max_evidence, 1.0)
 
-    def data(self):
+    def data(self) -> npt.NDArray[np.int8]:
         """Return the grid's values, int8 array rows x columns, row-major from the origin."""
         s = self.settings
         obstacle, ground, cost = self._evidence
@@ -197,7 +218,7 @@ class EvidenceGrid:
         value[total < s.min_evidence] = s.unobserved
         return value.astype(np.int8)
 
-    def _advance(self, stamp):
+    def _advance(self, stamp: float) -> np.float32:
         """Age the evidence to a stamp; return the weight of a frame of that time."""
         if self.stamp is not None and stamp < self.stamp - self.settings.time_jump:
             self.clear()
@@ -210,7 +231,7 @@ class EvidenceGrid:
         self.stamp = stamp
         return np.float32(1.0)
 
-    def _tally(self, xy, *weights):
+    def _tally(self, xy: Float64Array, *weights: Float32Array) -> list[npt.NDArray[Any]]:
         """Return per cell the number of points and the sums of their weights."""
         cells = self.cells_of(xy)
         inside = cells >= 0
@@ -220,7 +241,7 @@ class EvidenceGrid:
             np.bincount(cells, w[inside], size) for w in weights]
 
 
-def _overlap(shift, size):
+def _overlap(shift: int, size: int) -> tuple[slice, slice]:
     """Return the slices (new, old) of what a window that moves by ``shift`` keeps."""
     kept = max(0, size - abs(shift))
     new, old = slice(0, kept), slice(size - kept, size)

@@ -6,23 +6,40 @@ REP-118: ``16UC1`` holds millimetres with 0 for "none", ``32FC1`` metres with Na
 image has to be registered to the camera: same viewpoint, same field of view.
 """
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import ImageError
+from ..support.arrays import Float32Array
 
-ENCODINGS = {'16UC1': (np.uint16, 1e-3), 'mono16': (np.uint16, 1e-3), '32FC1': (np.float32, 1.0)}
+Buffer: TypeAlias = Any
+"""What NumPy reads bytes from: bytes, bytearray, memoryview, array."""
+
+DepthSamples: TypeAlias = tuple[npt.NDArray[Any], float]
+"""Samples of a depth image, H x W, and metres per unit."""
+
+ENCODINGS: dict[str, tuple[type[np.generic], float]] = {
+    '16UC1': (np.uint16, 1e-3), 'mono16': (np.uint16, 1e-3), '32FC1': (np.float32, 1.0)}
 """Encoding to sample type and metres per unit; mono16 is what some drivers call 16UC1."""
 
 ASPECT_TOLERANCE = 0.01
 """Largest relative difference of aspect ratio between depth and camera image."""
 
 
-def view_depth(data, height, width, encoding, step, is_bigendian=False):
+def view_depth(data: Buffer, height: int, width: int, encoding: str, step: int,
+               is_bigendian: bool = False) -> DepthSamples:
     """
     Return the samples of a depth image without copying them.
 
     :param data: bytes-like, the message's buffer.
-    :param height, width, step: pixels, pixels, bytes per row.
+    :param height: rows, pixels.
+    :param width: columns, pixels.
+    :param encoding: a key of :data:`ENCODINGS`.
+    :param step: bytes per row.
+    :param is_bigendian: the most significant byte of a sample comes first.
     :returns: (array H x W of the encoding's type, metres per unit).
     :raises ImageError: kinds 'encoding', 'size', 'step', 'truncated'.
     """
@@ -36,21 +53,23 @@ def view_depth(data, height, width, encoding, step, is_bigendian=False):
     if step < width * dtype.itemsize:
         raise ImageError('step', f'the depth image has rows of {step} bytes, {width} pixels '
                                  f'of {encoding} need {width * dtype.itemsize}')
-    data = np.frombuffer(data, np.uint8)
+    buffer = np.frombuffer(data, np.uint8)
     needed = (height - 1) * step + width * dtype.itemsize
-    if data.size < needed:
-        raise ImageError('truncated', f'the depth image has {data.size} bytes, {width}x{height} '
+    if buffer.size < needed:
+        raise ImageError('truncated', f'the depth image has {buffer.size} bytes, {width}x{height} '
                                       f'pixels of {encoding} need {needed}')
-    return np.ndarray((height, width), dtype, data, strides=(step, dtype.itemsize)), unit
+    return np.ndarray((height, width), dtype, buffer, strides=(step, dtype.itemsize)), unit
 
 
-def depth_for_mask(samples, unit, mask_size, image_size):
+def depth_for_mask(samples: npt.NDArray[Any], unit: float, mask_size: Sequence[int],
+                   image_size: Sequence[int]) -> Float32Array:
     """
     Return metres per mask pixel, from the depth pixel that its centre falls into.
 
     Depth is never interpolated: between a thing and what is behind it lies nothing.
 
-    :param samples, unit: as from :func:`view_depth`.
+    :param samples: as from :func:`view_depth`.
+    :param unit: as from there, m.
     :param mask_size: (height, width) of the mask.
     :param image_size: (height, width) of the camera's image, which the depth image covers:
         it may have another size, but not another aspect ratio (1 % or a pixel aside).

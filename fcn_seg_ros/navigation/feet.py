@@ -19,7 +19,9 @@ import math
 import cv2
 import numpy as np
 
-from .pose import BODY_FROM_OPTICAL
+from ..geometry.camera import MaskCamera
+from ..geometry.pose import AnyFloats, BODY_FROM_OPTICAL
+from ..support.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 
 _BIN_PIXELS = 0.8
 """Width of a direction bin, pixels at the optical axis."""
@@ -41,7 +43,7 @@ class Directions:
     :param focal: focal length of the mask, pixels.
     """
 
-    def __init__(self, rotation, focal):
+    def __init__(self, rotation: Float64Array | None, focal: float) -> None:
         self._rotation = BODY_FROM_OPTICAL if rotation is None else rotation
         self.width = _BIN_PIXELS / focal
         self.count = 2 * math.ceil(math.pi / self.width) + 1
@@ -50,7 +52,7 @@ class Directions:
         # A camera that looks straight down is as good turned one way as the other.
         self._ahead = ahead / length if length > 1e-6 else np.array([1.0, 0.0])
 
-    def of(self, rays):
+    def of(self, rays: AnyFloats) -> tuple[Int64Array, AnyFloats]:
         """
         Return (bin, depression) of unit-depth rays.
 
@@ -79,12 +81,12 @@ class Feet:
         direction bin, -inf where there is none below the horizon.
     """
 
-    pixels: np.ndarray
-    rays: np.ndarray
-    outline: np.ndarray
+    pixels: Int64Array
+    rays: Float64Array
+    outline: Float64Array
 
 
-def find_feet(camera, obstacle, directions):
+def find_feet(camera: MaskCamera, obstacle: BoolArray, directions: Directions) -> Feet:
     """
     Return the :class:`Feet` of a mask.
 
@@ -96,45 +98,55 @@ def find_feet(camera, obstacle, directions):
     rays = take(camera.rays, pixels)
     bins, depression = directions.of(rays)
     below = depression > 0
-    pixels, rays, bins, depression = (a[below] for a in (pixels, rays, bins, depression))
+    pixels, bins = pixels[below], bins[below]
+    rays, depression = rays[below], depression[below]
     outline, lowest = _lowest_per_bin(bins, depression, _half_widths(rays, depression),
                                       directions.count)
     pixels = pixels[np.unique(lowest[_is_no_edge(outline, directions.width)])]
     return Feet(pixels, _lower_edges(camera, pixels, directions), outline)
 
 
-def in_front(bins, depression, outline):
+def in_front(bins: Int64Array, depression: Float32Array | Float64Array, outline: Float64Array
+             ) -> BoolArray:
     """
     Tell which rays end on ground that is nearer than all obstacles in their direction.
 
-    :param bins, depression: of the rays, from :meth:`Directions.of`.
+    :param bins: of the rays, from :meth:`Directions.of`.
+    :param depression: of the rays, from there.
     :param outline: of :class:`Feet`; the bins beside a ray's own count as well.
     :returns: bool array.
     """
     wide = np.maximum(np.maximum(outline, np.roll(outline, 1)), np.roll(outline, -1))
-    return depression > wide[bins]
+    return np.asarray(depression > wide[bins])
 
 
-def take(rays, pixels):
-    """Return the rays, N x 2, of row-major pixel indices N."""
+def take(rays: AnyFloats, pixels: Int64Array) -> AnyFloats:
+    """
+    Return the rays of some pixels, array N x 2.
+
+    :param rays: array H x W x 2.
+    :param pixels: int64 array N, row-major indices.
+    """
     return np.stack([rays[..., axis].reshape(-1)[pixels] for axis in (0, 1)], axis=1)
 
 
-def _border(obstacle):
+def _border(obstacle: BoolArray) -> Int64Array:
     """Return the row-major indices of obstacle pixels that have a neighbour that is none."""
     mask = obstacle.view(np.uint8)
     inner = cv2.erode(mask, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.flatnonzero(mask.reshape(-1) > inner.reshape(-1))
+    return np.flatnonzero(np.asarray(mask.reshape(-1) > inner.reshape(-1)))
 
 
-def _half_widths(rays, depression):
+def _half_widths(rays: Float32Array, depression: Float32Array) -> Int64Array:
     """Return how many bins a pixel reaches to either side: more, the nearer to the nadir."""
     # a pixel is 1 / (focal |ray|) wide, its azimuth wider by 1 / cos(depression)
     widths = np.sqrt((1 + depression ** 2) / (1 + (rays ** 2).sum(axis=1))) / _BIN_PIXELS
-    return np.minimum(np.rint(widths / 2), 20).astype(np.int64)
+    half: Int64Array = np.minimum(np.rint(widths / 2), 20).astype(np.int64)
+    return half
 
 
-def _lowest_per_bin(bins, depression, half_widths, count):
+def _lowest_per_bin(bins: Int64Array, depression: Float32Array, half_widths: Int64Array, count: int
+                    ) -> tuple[Float64Array, Int64Array]:
     """Return per bin the largest depression that covers it, and the index of its pixel or -1."""
     spans = 2 * half_widths + 1
     owner = np.repeat(np.arange(len(bins)), spans)
@@ -148,7 +160,7 @@ def _lowest_per_bin(bins, depression, half_widths, count):
     return outline, lowest
 
 
-def _is_no_edge(outline, width):
+def _is_no_edge(outline: Float64Array, width: float) -> BoolArray:
     """Tell which bins of the outline are not the stray pixels of an upright edge."""
     fall = np.where(np.isfinite(outline), np.arctan(outline) / width, np.nan)
     fine = np.isfinite(fall)
@@ -160,11 +172,11 @@ def _is_no_edge(outline, width):
     return fine
 
 
-def _lower_edges(camera, pixels, directions):
+def _lower_edges(camera: MaskCamera, pixels: Int64Array, directions: Directions) -> Float64Array:
     """Return the rays through the middle of the pixels' lowest sides."""
     centers = np.stack([pixels % camera.width, pixels // camera.width], axis=1)
     sides = np.array([[0.0, 0.5], [0.0, -0.5], [0.5, 0.0], [-0.5, 0.0]])
     rays = camera.rays_at((centers[:, None] + sides).reshape(-1, 2))
     depression = np.nan_to_num(directions.of(rays)[1].reshape(-1, 4), nan=-np.inf)
     best = depression.argmax(axis=1)
-    return rays.reshape(-1, 4, 2)[np.arange(len(pixels)), best]
+    return np.asarray(rays.reshape(-1, 4, 2)[np.arange(len(pixels)), best])

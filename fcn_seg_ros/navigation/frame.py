@@ -5,15 +5,20 @@ from functools import cached_property
 
 import numpy as np
 
-from .camera import MaskCameraCache
-from .depth import depth_for_mask
-from .feet import Directions, find_feet
+from .costmap import EvidenceGrid, Observation
+from .depth import depth_for_mask, DepthSamples
+from .feet import Directions, Feet, find_feet
 from .observe import observe
 from .obstacles import (
-    foot_points, Geometry, ground_points, measured_points, thinned, without_speckles)
+    CloudLimits, foot_points, Geometry, ground_points, measured_points, Selection, thinned,
+    without_speckles)
 from .plane import PlaneDepthCache, within_range
-from .points import organized_cloud, sparse_cloud
+from .points import organized_cloud, PointArray, sparse_cloud
+from .roles import RoleTable
 from ..errors import CalibrationError
+from ..geometry.camera import CameraModel, MaskCameraCache
+from ..geometry.pose import Pose
+from ..support.arrays import BoolArray, Float32Array, Size, UInt8Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,64 +27,77 @@ class NavigationFrame:
     One segmented frame with the places of its pixels; each product is made when asked for.
 
     :param geometry: :class:`.obstacles.Geometry`.
-    :param class_mask, confidence: uint8 arrays H x W.
+    :param class_mask: uint8 array H x W.
+    :param confidence: uint8 array H x W, probability x 255.
     :param roles: :class:`.roles.RoleTable`.
     :param limits: :class:`.obstacles.CloudLimits`.
     :param rgb: float32 array 256, from :func:`.points.rgb_table`.
     """
 
     geometry: Geometry
-    class_mask: np.ndarray
-    confidence: np.ndarray
-    roles: object
-    limits: object
-    rgb: np.ndarray
+    class_mask: UInt8Array
+    confidence: UInt8Array
+    roles: RoleTable
+    limits: CloudLimits
+    rgb: Float32Array
 
     @cached_property
-    def obstacle(self):
+    def obstacle(self) -> BoolArray:
         """Return the pixels of obstacle classes, bool array H x W, without speckles."""
         return without_speckles(self.roles.obstacle[self.class_mask], self.limits.min_pixels)
 
     @cached_property
-    def directions(self):
+    def directions(self) -> Directions:
         """Return the :class:`.feet.Directions`; without a pose the camera counts as level."""
         pose, camera = self.geometry.pose, self.geometry.camera
         return Directions(pose.rotation if pose else None, max(camera.fx, camera.fy))
 
     @cached_property
-    def feet(self):
+    def feet(self) -> Feet:
         """Return the obstacles' lower outline, :class:`.feet.Feet`."""
         return find_feet(self.geometry.camera, self.obstacle, self.directions)
 
     @cached_property
-    def _standing(self):
+    def _standing(self) -> Selection:
         """Return where the feet stand, :class:`.obstacles.Selection`."""
         return foot_points(self.geometry, self.feet, self.limits)
 
     @cached_property
-    def marked(self):
-        """Return the obstacles' points, :class:`.obstacles.Selection`."""
-        if self.geometry.measured:
-            return measured_points(self.geometry, self.obstacle, self.limits)
-        return thinned(self._standing, self.limits.voxel)
+    def _measured(self) -> tuple[Selection, Selection]:
+        """Return the measured points of obstacles: (high enough to be ones, too low)."""
+        return measured_points(self.geometry, self.obstacle, self.limits)
 
     @cached_property
-    def cleared(self):
+    def marked(self) -> Selection:
+        """Return the obstacles' points, :class:`.obstacles.Selection`."""
+        if self.geometry.measured:
+            return self._measured[0]
+        return thinned(self._standing, self.limits.voxel)
+
+    @property
+    def low(self) -> Selection | None:
+        """Return what is an obstacle by its class but lies on the ground, or None: no depth."""
+        return self._measured[1] if self.geometry.measured else None
+
+    @cached_property
+    def cleared(self) -> Selection:
         """Return the points of ground in front of obstacles, :class:`.obstacles.Selection`."""
         return ground_points(self.geometry, self.roles.ground[self.class_mask], self.feet,
                              self.directions, self.limits)
 
-    def points(self, out=None):
+    def points(self, out: PointArray | None = None) -> PointArray:
         """
         Return the organised cloud, H * W points; see :func:`.points.organized_cloud`.
 
         On the ground plane only what is on the ground has a place: of obstacles the pixels
         of their feet, where these stand; of what is overhead nothing.
+
+        :param out: array of H * W points to fill, or None for a new one.
         """
         geometry, roles, depth = self.geometry, self.roles, self.geometry.depth
         if not geometry.measured:
             nowhere = (roles.obstacle | roles.overhead)[self.class_mask]
-            depth = np.where(nowhere, np.float32(np.nan), depth)
+            depth = np.where(nowhere, np.float32(np.nan), depth).astype(np.float32, copy=False)
         cloud = organized_cloud(geometry.camera.rays, depth, self.class_mask, self.confidence,
                                 self.rgb, out)
         if not geometry.measured:
@@ -87,15 +105,25 @@ class NavigationFrame:
                 cloud[axis][self._standing.pixels] = values
         return cloud
 
-    def cloud(self, selection, out=None):
-        """Return the cloud of :attr:`marked` or :attr:`cleared`."""
+    def cloud(self, selection: Selection, out: PointArray | None = None) -> PointArray:
+        """
+        Return the cloud of some points.
+
+        :param selection: :attr:`marked` or :attr:`cleared`.
+        :param out: array of as many points to fill, or None for a new one.
+        """
         return sparse_cloud(selection.xyz, selection.pixels, self.class_mask, self.confidence,
                             self.rgb, out)
 
-    def observe(self, grid, grid_pose):
-        """Return the frame's votes for a grid, see :func:`.observe.observe`."""
+    def observe(self, grid: EvidenceGrid, grid_pose: Pose) -> Observation:
+        """
+        Return the frame's votes for a grid, see :func:`.observe.observe`.
+
+        :param grid: the grid.
+        :param grid_pose: of the optical frame in the grid's frame.
+        """
         return observe(grid, self.geometry, grid_pose, self.class_mask, self.confidence,
-                       self.roles, self.marked, self.limits)
+                       self.roles, self.marked, self.limits, self.low)
 
 
 class CameraNavigation:
@@ -107,17 +135,20 @@ class CameraNavigation:
     :param limits: :class:`.obstacles.CloudLimits`.
     """
 
-    def __init__(self, roles, rgb, limits):
+    def __init__(self, roles: RoleTable, rgb: Float32Array, limits: CloudLimits) -> None:
         self._roles, self._rgb, self._limits = roles, rgb, limits
         self._cameras = MaskCameraCache()
         self._plane = PlaneDepthCache(limits.min_range, limits.max_range)
 
-    def frame(self, model, class_mask, confidence, image_size, *, depth=None, pose=None):
+    def frame(self, model: CameraModel, class_mask: UInt8Array, confidence: UInt8Array,
+              image_size: tuple[int, int], *, depth: DepthSamples | None = None,
+              pose: Pose | None = None) -> NavigationFrame:
         """
         Give the pixels of a mask their places.
 
         :param model: :class:`.camera.CameraModel`.
-        :param class_mask, confidence: uint8 arrays H x W.
+        :param class_mask: uint8 array H x W.
+        :param confidence: uint8 array H x W, probability x 255.
         :param image_size: (height, width) of the camera's image.
         :param depth: (samples, unit) from :func:`.depth.view_depth`, or None.
         :param pose: :class:`.pose.Pose` of the optical frame in the ground frame, or None.
@@ -127,7 +158,7 @@ class CameraNavigation:
         :raises ImageError: kind 'size', when the depth image does not cover the camera's.
         """
         model.check_image_size(*image_size)
-        camera = self._cameras.get(model, *class_mask.shape, image_size)
+        camera = self._cameras.get(model, *Size(*class_mask.shape), image_size)
         if depth is not None:
             metres = depth_for_mask(*depth, class_mask.shape, image_size)
             metres = within_range(metres, camera.ray_lengths, self._limits.min_range,

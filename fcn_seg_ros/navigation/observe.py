@@ -2,27 +2,36 @@
 
 import numpy as np
 
-from .costmap import Observation
-from .obstacles import strided_pixels
+from .costmap import EvidenceGrid, Observation
+from .obstacles import CloudLimits, Geometry, Selection, strided_pixels
+from .roles import RoleTable
+from ..geometry.pose import Pose
+from ..networks.classes import MAX_COST
+from ..support.arrays import Float32Array, Float64Array, Int64Array, UInt8Array
 
 _PROBABILITY = np.float32(1 / 255)
 
 
-def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, limits):
+def observe(grid: EvidenceGrid, geometry: Geometry, grid_pose: Pose, class_mask: UInt8Array,
+            confidence: UInt8Array, roles: RoleTable, marked: Selection, limits: CloudLimits,
+            low: Selection | None = None) -> Observation:
     """
     Return what a frame says about the ground around the robot.
 
     Ground is every pixel of that role, also above an obstacle, since in the grid a pixel
     speaks for its own cell only.  On the ground plane, cells fall between two image rows from
-    some distance on; those look up the pixel that sees their centre.
+    some distance on; those look up the pixel that sees their centre.  What is an obstacle by its
+    class but was measured to lie on the ground is ground of the highest cost.
 
     :param grid: :class:`.costmap.EvidenceGrid`, centred.
     :param geometry: :class:`.obstacles.Geometry` of the frame.
     :param grid_pose: :class:`.pose.Pose` of the optical frame in the grid's frame.
-    :param class_mask, confidence: uint8 arrays H x W.
+    :param class_mask: uint8 array H x W.
+    :param confidence: uint8 array H x W, probability x 255.
     :param roles: :class:`.roles.RoleTable`.
     :param marked: :class:`.obstacles.Selection`, the obstacle points.
     :param limits: :class:`.obstacles.CloudLimits`: range and stride.
+    :param low: :class:`.obstacles.Selection`, obstacles' points that lie on the ground, or None.
     :returns: :class:`.costmap.Observation`.
     """
     ids, confidences = class_mask.reshape(-1), confidence.reshape(-1)
@@ -34,22 +43,28 @@ def observe(grid, geometry, grid_pose, class_mask, confidence, roles, marked, li
         seen = ground.reshape(-1)[far_pixels]
         pixels = np.concatenate([pixels, far_pixels[seen]])
         xy = np.concatenate([xy, far_xy[seen]])
+    cost = roles.cost[ids[pixels]]
+    if low is not None:
+        pixels = np.concatenate([pixels, low.pixels])
+        xy = np.concatenate([xy, _on_grid(low.xyz, grid_pose)])
+        cost = np.concatenate([cost, np.full(len(low.pixels), MAX_COST, np.float32)])
     return Observation(
-        ground_xy=xy, ground_cost=roles.cost[ids[pixels]],
+        ground_xy=xy, ground_cost=cost,
         ground_confidence=confidences[pixels] * _PROBABILITY,
         obstacle_xy=_on_grid(marked.xyz, grid_pose),
         obstacle_confidence=confidences[marked.pixels] * _PROBABILITY)
 
 
-def _on_grid(xyz, pose):
+def _on_grid(xyz: Float32Array, pose: Pose) -> Float64Array:
     # float64 from here on: odometry may be kilometres from its origin
-    return xyz @ pose.rotation[:2].T + pose.translation[:2]
+    return np.asarray(xyz @ pose.rotation[:2].T + pose.translation[:2])
 
 
-def _look_up(centers, geometry, grid_pose, limits):
+def _look_up(centers: Float64Array, geometry: Geometry, grid_pose: Pose, limits: CloudLimits
+             ) -> tuple[Int64Array, Float64Array]:
     """Return the pixels that see some cells, and those cells' centres: (int N, float N x 2)."""
     # The ground plane of the ground frame, as seen from the grid's frame: where r . p + t = 0.
-    ground_from_grid = geometry.pose @ grid_pose.inverse()
+    ground_from_grid = geometry.pose_of_camera @ grid_pose.inverse()
     r, t = ground_from_grid.rotation[2], ground_from_grid.translation[2]
     with np.errstate(divide='ignore', invalid='ignore'):
         z = -(centers @ r[:2] + t) / r[2]

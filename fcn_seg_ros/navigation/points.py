@@ -13,7 +13,12 @@ class_id     uint8    20      class, 255 = unknown; three bytes of padding follo
 A point takes 24 bytes, so that every field is aligned; rows are not padded.
 """
 
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
+
+from ..support.arrays import Float32Array, Int64Array, UInt8Array
 
 POINT = np.dtype({
     'names': ['x', 'y', 'z', 'confidence', 'rgb', 'class_id'],
@@ -22,10 +27,13 @@ POINT = np.dtype({
     'itemsize': 24})
 """The layout above."""
 
+PointArray: TypeAlias = npt.NDArray[np.void]
+"""Points of that layout."""
+
 _PROBABILITY = np.float32(1 / 255)
 
 
-def rgb_table(colors):
+def rgb_table(colors: UInt8Array) -> Float32Array:
     """
     Return the packed colour of every class id.
 
@@ -35,10 +43,12 @@ def rgb_table(colors):
     table = np.zeros(256, '<u4')
     c = np.asarray(colors, np.uint32)
     table[:len(c)] = c[:, 0] << 16 | c[:, 1] << 8 | c[:, 2]
-    return table.view('<f4')
+    return table.view(np.float32)
 
 
-def organized_cloud(rays, depth, class_mask, confidence, rgb, out=None):
+def organized_cloud(rays: Float32Array, depth: Float32Array, class_mask: UInt8Array,
+                    confidence: UInt8Array, rgb: Float32Array, out: PointArray | None = None
+                    ) -> PointArray:
     """
     Return one point per mask pixel, row-major.
 
@@ -63,13 +73,18 @@ def organized_cloud(rays, depth, class_mask, confidence, rgb, out=None):
     return out
 
 
-def sparse_cloud(xyz, pixels, class_mask, confidence, rgb, out=None):
+def sparse_cloud(xyz: Float32Array, pixels: Int64Array, class_mask: UInt8Array,
+                 confidence: UInt8Array, rgb: Float32Array, out: PointArray | None = None
+                 ) -> PointArray:
     """
     Return the points of some pixels.
 
     :param xyz: float32 array N x 3, optical frame.
     :param pixels: int array N, row-major indices into the masks.
-    :param class_mask, confidence, rgb, out: as in :func:`organized_cloud`.
+    :param class_mask: as in :func:`organized_cloud`, and so the three that follow.
+    :param confidence: see there.
+    :param rgb: see there.
+    :param out: array of N :data:`POINT` to fill, or None for a new one.
     :returns: array of N :data:`POINT`.
     """
     if out is None:
@@ -79,7 +94,8 @@ def sparse_cloud(xyz, pixels, class_mask, confidence, rgb, out=None):
     return out
 
 
-def _attributes(out, class_ids, confidence, rgb):
+def _attributes(out: PointArray, class_ids: UInt8Array, confidence: UInt8Array, rgb: Float32Array
+                ) -> None:
     np.multiply(confidence, _PROBABILITY, out=out['confidence'], dtype=np.float32)
     out['rgb'] = rgb[class_ids]
     out['class_id'] = class_ids

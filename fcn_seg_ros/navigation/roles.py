@@ -7,13 +7,22 @@ robot.  Grids hold 100 for obstacles and keep 99 free, which Nav2 reads as "insc
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+import os
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
-from ..classes import MAX_COST, ROLES
 from ..errors import RegistryError
-from ..safe_yaml import Fields, load_yaml
+from ..networks.classes import ClassSet, MAX_COST, ROLES
+from ..support.arrays import BoolArray, Float32Array
+from ..support.safe_yaml import Fields, load_yaml
+
+Override: TypeAlias = tuple[str | None, int | None]
+"""A role and a cost; None leaves what the class set says."""
+
+Overrides: TypeAlias = dict[str, Override]
+"""What classes mean to this robot, by label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,22 +30,23 @@ class RoleTable:
     """
     Roles by class id, arrays of 256; ids without a class (255 among them) have none.
 
-    :param ground, obstacle, overhead: bool arrays, True for the classes of that role.
+    :param ground: bool array, True for the classes of that role.
+    :param obstacle: likewise.
+    :param overhead: likewise.
     :param cost: float32 array, 0 to 98, 0 where the role is not ground.
     """
 
-    ground: np.ndarray
-    obstacle: np.ndarray
-    overhead: np.ndarray
-    cost: np.ndarray
+    ground: BoolArray
+    obstacle: BoolArray
+    overhead: BoolArray
+    cost: Float32Array
 
     @classmethod
-    def from_classes(cls, classes, overrides=None):
+    def from_classes(cls, classes: ClassSet, overrides: Overrides | None = None) -> 'RoleTable':
         """
         Build the table of a class set.
 
-        :param classes: :class:`.classes.ClassSet`, or anything with ``labels``, ``roles`` and
-            ``costs`` in class-id order.
+        :param classes: the network's classes.
         :param overrides: {label: (role or None, cost or None)} from :func:`load_overrides`.
         :raises RegistryError: when an override names a class that the set lacks, or gives a
             cost to a class whose role is not ground.
@@ -64,12 +74,13 @@ class RoleTable:
         return cls(tables['ground'], tables['obstacle'], tables['overhead'], costs)
 
 
-def load_overrides(path):
+def load_overrides(path: str | os.PathLike[str]) -> Overrides:
     """
     Read a robot's own roles, a YAML file of ``label: {role: ..., cost: ...}``.
 
     A new role without a cost costs 0; a cost alone keeps the role, which has to be ground.
 
+    :param path: of the file.
     :returns: {label: (role or None, cost or None)}.
     :raises RegistryError: for a missing or malformed file.
     """
@@ -84,7 +95,7 @@ def load_overrides(path):
             for label, entry in content.items()}
 
 
-def _read_entry(fields):
+def _read_entry(fields: Fields) -> Override:
     role = fields.text('role', '|'.join(ROLES), f'one of {", ".join(ROLES)}', None)
     cost = fields.integer('cost', 0, MAX_COST, None)
     if cost is not None and role not in (None, 'ground'):

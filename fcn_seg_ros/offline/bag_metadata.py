@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..errors import FcnSegError, MediaError
-from ..safe_yaml import load_yaml
+from ..support.safe_yaml import load_yaml
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import new_folder
 from .render import ARRANGEMENTS, LOSSLESS
-from ..compressed import decode, encode_jpeg, encode_png
 from ..errors import ImageError, MediaError
-from ..image import to_rgb
-from ..paths import PACKAGE, share_dir
+from ..images.compressed import decode, encode_jpeg, encode_png
+from ..images.raw import to_rgb
+from ..support.atomic_files import new_folder
+from ..support.paths import PACKAGE, share_dir
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 FRACTIONS = f'{PACKAGE}/msg/ClassFractions'

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import MediaError
-from ..visualize import legend_entries, side_by_side, with_legend
+from ..images.drawing import legend_entries, side_by_side, with_legend
 
 PICTURES = ('overlay', 'mask', 'confidence', 'class-mask')
 """

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import cv2
 
-from .files import replacing
 from ..errors import MediaError
-from ..visualize import as_rgb
+from ..images.drawing import as_rgb
+from ..support.atomic_files import replacing
 
 VIDEO_CODECS = {'.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.mkv': 'mp4v', '.avi': 'MJPG'}
 """

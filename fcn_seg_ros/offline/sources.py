@@ -10,9 +10,9 @@ import re
 
 import cv2
 
-from ..compressed import decode
 from ..errors import ImageError, MediaError
-from ..image import check_size
+from ..images.compressed import decode
+from ..images.raw import check_size
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 BAG_SUFFIXES = ('.mcap', '.db3')

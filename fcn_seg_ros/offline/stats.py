@@ -5,8 +5,8 @@ import io
 import json
 from pathlib import Path
 
-from .files import replacing
 from ..errors import MediaError
+from ..support.atomic_files import replacing
 
 SUFFIXES = ('.csv', '.json')
 

@@ -1,9 +1,10 @@
 """One camera of the node: input, outputs and what happened to its frames."""
 
-from .inputs import CameraInput
-from .nav_outputs import NavigationOutputs
-from .outputs import FractionOutputs, InfoOutputs, PictureOutputs
-from ..statistics import Statistics
+from .inputs.image import CameraInput
+from .inputs.offers import Offers
+from .outputs.images import FractionOutputs, InfoOutputs, PictureOutputs
+from .outputs.navigation import NavigationOutputs
+from .statistics import Statistics
 
 
 class Camera:
@@ -29,9 +30,14 @@ class Camera:
                          for group in (PictureOutputs, FractionOutputs, InfoOutputs)),
                        self.navigation]
         self.input = CameraInput(node, name, transport, self.statistics, on_frame, on_change)
+        self.offers = Offers(
+            node, image=self.input.topic, compressed=transport == 'compressed',
+            info=self.input.info_topic, depth=self.navigation.depth.topic)
 
     def follow(self, active):
         """Subscribe to what the outputs that somebody wants are made of, if ``active``."""
+        if active:
+            self.offers.look()
         self.input.follow(active and bool(self.wanted()))
         self.navigation.follow(active and bool(self.navigation.wanted()))
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.duration import Duration
-import torch
 
-from .inputs import CameraInput
-from ..statistics import Statistics
+from .inputs.image import CameraInput
+from .statistics import Statistics
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
 ERROR, STALE = DiagnosticStatus.ERROR, DiagnosticStatus.STALE
@@ -93,11 +92,15 @@ def input_status(camera, limits, now, state):
     }
     if statistics.last_error:
         status.values['last error'] = statistics.last_error
+    if state == 'active':
+        for name in ('image', 'camera_info'):
+            if name in camera.offers.problems:
+                status.raise_to(WARN, camera.offers.problems[name])
     since = source.subscribed_at
     if state != 'active' or since is None:
-        status.message = _resting(state)
+        status.message = status.message or _resting(state)
         return status
-    # A camera that nobody asked for until now owes nothing from before.
+    # Count silence only from the moment we subscribed.
     age = now - since if age is None else min(age, now - since)
     if age > limits.age_stale:
         status.raise_to(STALE, f'no image on {source.topic} for {age:.0f} s')
@@ -162,8 +165,10 @@ def navigation_status(camera, limits, state):
     }
     for kind, text in sorted(dict(navigation.problems).items()):
         status.values[f'last problem: {kind}'] = text
+    if state == 'active' and 'depth' in camera.offers.problems:
+        status.raise_to(WARN, camera.offers.problems['depth'])
     if state != 'active' or not wanted:
-        status.message = _resting(state)
+        status.message = status.message or _resting(state)
         return status
     for kind in sorted(statistics.by_name('nav:')):
         if statistics.recent(f'nav:{kind}', limits.window):
@@ -202,9 +207,10 @@ def network_status(settings, guard, state, fault=''):
         'precision': segmenter.engine.precision,
     }
     if segmenter.device.type == 'cuda':
-        free, total = torch.cuda.mem_get_info(segmenter.device)
+        import torch  # it is loaded: the network runs with it
+        free, total = torch.cuda.mem_get_info(segmenter.device.torch())
         status.values['GPU memory of the node (MB)'] = \
-            torch.cuda.memory_reserved(segmenter.device) >> 20
+            torch.cuda.memory_reserved(segmenter.device.torch()) >> 20
         status.values['GPU memory free (MB)'] = f'{free >> 20} of {total >> 20}'
     missing = [label for label in settings.ignore_classes
                if label != 'void' and label not in segmenter.classes.labels]
@@ -231,4 +237,5 @@ def _counts(statistics, prefix, label):
 def _device_name(device):
     if device.type != 'cuda':
         return str(device)
-    return f'{device} ({torch.cuda.get_device_name(device)})'
+    import torch
+    return f'{device} ({torch.cuda.get_device_name(device.torch())})'

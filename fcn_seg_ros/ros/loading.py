@@ -3,8 +3,8 @@
 import time
 
 from ..errors import FcnSegError
-from ..fetch import fetch
-from ..registry import Registry
+from ..networks.fetch import fetch
+from ..networks.registry import Registry
 from ..segmenter import Segmenter
 
 _OPTIONS = ('network', 'weights', 'models_dir', 'device', 'engine', 'precision', 'threads',

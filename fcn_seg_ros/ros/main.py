@@ -7,8 +7,7 @@ import sys
 import threading
 import time
 
-from ..cores import share_cores
-from ..memory import keep_memory
+from ..support.process import keep_memory, share_cores
 
 _GRACE = 1.2
 """Seconds after a signal in which the process may end in its own way."""

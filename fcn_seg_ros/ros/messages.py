@@ -4,10 +4,10 @@ from array import array
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from ..compressed import decode
 from ..errors import ImageError
-from ..image import to_rgb
-from ..navigation.camera import rescaled_info
+from ..geometry.camera import rescaled_info
+from ..images.compressed import decode
+from ..images.raw import to_rgb
 
 
 def image_to_rgb(msg):

@@ -1,11 +1,17 @@
 """What clouds and grids are made with, for one network and one set of parameters."""
 
+from collections.abc import Collection
+from typing import Any
+
+from std_msgs.msg import Header
+
+from .inputs.tf import check_stamp, Transforms
 from .navigation import CameraPipeline, GridPipeline
-from .transforms import check_stamp
+from ..geometry.pose import Pose
 from ..navigation.costmap import GridSettings
 from ..navigation.obstacles import CloudLimits
-from ..navigation.pose import Pose
 from ..navigation.roles import load_overrides, RoleTable
+from ..networks.classes import ClassSet
 
 _OF_THE_NODE = ('roles', 'rectified', 'ground_frame', 'ground_z', 'mounts', 'points', 'costmap')
 """What of the node's parameters a session depends on."""
@@ -24,7 +30,7 @@ class NavigationSession:
     :raises ValueError: for parameters that do not go together.
     """
 
-    def __init__(self, settings, classes):
+    def __init__(self, settings: Any, classes: ClassSet) -> None:
         self.classes = classes
         self._settings = settings
         self._roles = RoleTable.from_classes(
@@ -35,28 +41,42 @@ class NavigationSession:
                                  costmap['frame'])
         self._mounts = {camera: Pose.from_mount(**mount)
                         for camera, mount in settings.mounts.items() if mount['height'] > 0.0}
-        self._cameras = {}
+        self._cameras: dict[str, CameraPipeline] = {}
 
-    def camera(self, name):
-        """Return the :class:`.CameraPipeline` of a camera."""
+    def camera(self, name: str) -> CameraPipeline:
+        """
+        Return what is kept of a camera.
+
+        :param name: the camera's, '' for the only one.
+        """
         if name not in self._cameras:
             self._cameras[name] = CameraPipeline(
                 self.classes, self._roles, self._limits, self._settings.rectified)
         return self._cameras[name]
 
-    def fits(self, settings, classes):
-        """Tell whether a session with other arguments would be the same."""
+    def fits(self, settings: Any, classes: ClassSet) -> bool:
+        """
+        Tell whether a session with other arguments would be the same.
+
+        :param settings: the node's parameters.
+        :param classes: the network's.
+        """
         return classes is self.classes and all(
             getattr(settings, name) == getattr(self._settings, name) for name in _OF_THE_NODE)
 
-    def needs_transforms(self, camera, outputs):
-        """Tell whether making some outputs of a camera takes TF."""
+    def needs_transforms(self, camera: str, outputs: Collection[str]) -> bool:
+        """
+        Tell whether making some outputs of a camera takes TF.
+
+        :param camera: the camera's name.
+        :param outputs: names of the outputs.
+        """
         if not outputs:
             return False
         moves = self._settings.costmap.frame != self._settings.ground_frame
         return camera not in self._mounts or (moves and 'costmap' in outputs)
 
-    def ground_pose(self, camera, header, transforms):
+    def ground_pose(self, camera: str, header: Header, transforms: Transforms) -> Pose:
         """
         Return the :class:`.Pose` of an image's optical frame over the ground.
 
@@ -72,11 +92,13 @@ class NavigationSession:
         return transforms.pose(settings.ground_frame, header.frame_id,
                                header.stamp).over_ground(settings.ground_z)
 
-    def grid_pose(self, ground_pose, header, transforms):
+    def grid_pose(self, ground_pose: Pose, header: Header, transforms: Transforms) -> Pose:
         """
         Return the :class:`.Pose` of an image's optical frame in the grid's frame.
 
         :param ground_pose: as of :meth:`ground_pose`.
+        :param header: the image's.
+        :param transforms: :class:`.Transforms`.
         :raises TransformError: for a zero stamp, since cells age by it; when TF is asked and
             does not know.
         """
@@ -88,6 +110,7 @@ class NavigationSession:
         return robot @ ground_pose.over_ground(-settings.ground_z)
 
 
-def _fields(kind, values):
+def _fields(kind: type[CloudLimits] | type[GridSettings], values: dict[str, Any]
+            ) -> dict[str, Any]:
     """Return those values that a dataclass has a field for."""
     return {name: values[name] for name in kind.__dataclass_fields__}

@@ -1,58 +1,84 @@
 """Clouds and grids as ROS messages, and what the node keeps to make them."""
 
 from array import array
+from collections.abc import Callable
 import math
+from typing import Any
 
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Transform
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
-from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from ..errors import CalibrationError, FcnSegError
-from ..navigation.camera import CameraModel
-from ..navigation.costmap import EvidenceGrid
-from ..navigation.depth import view_depth
-from ..navigation.frame import CameraNavigation
-from ..navigation.points import POINT, rgb_table
-from ..navigation.pose import Pose
+from ..geometry.camera import CameraModel
+from ..geometry.pose import Pose
+from ..navigation.costmap import EvidenceGrid, GridSettings
+from ..navigation.depth import DepthSamples, view_depth
+from ..navigation.frame import CameraNavigation, NavigationFrame
+from ..navigation.obstacles import CloudLimits, Selection
+from ..navigation.points import POINT, PointArray, rgb_table
+from ..navigation.roles import RoleTable
+from ..networks.classes import ClassSet
+from ..segmenter import Segmentation
 
 _TYPES = {'f': PointField.FLOAT32, 'u': PointField.UINT8}
-_FIELDS = [PointField(name=name, offset=offset, datatype=_TYPES[kind.kind], count=1)
-           for name, (kind, offset) in POINT.fields.items()]
+_FIELDS = [PointField(name=name, offset=field[1], datatype=_TYPES[field[0].kind], count=1)
+           for name, field in (POINT.fields or {}).items()]
 
 
-def model_from_info(info, rectified=False):
+def model_from_info(info: CameraInfo, rectified: bool = False) -> CameraModel:
     """
     Return the :class:`.CameraModel` of a CameraInfo.
 
+    :param info: the message.
+    :param rectified: the images are rectified.
     :raises CalibrationError: when it cannot be used.
     """
     return CameraModel.from_calibration(rectified=rectified, r=info.r, **_numbers(info))
 
 
-def pose_from_transform(transform):
+def pose_from_transform(transform: Transform) -> Pose:
     """
-    Return the :class:`.Pose` of a geometry_msgs/Transform: the child frame in its parent.
+    Return the :class:`.Pose` of the child frame in its parent.
 
+    :param transform: the message.
     :raises CalibrationError: when its numbers make no transform.
     """
     t, q = transform.translation, transform.rotation
     return Pose.from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
 
 
-def seconds(stamp):
-    """Return a stamp in seconds; exact to a microsecond for centuries."""
+def seconds(stamp: Time) -> float:
+    """
+    Return a stamp in seconds; exact to a microsecond for centuries.
+
+    :param stamp: the message.
+    """
     return stamp.sec + stamp.nanosec * 1e-9
 
 
-def points_message(frame, header):
-    """Return the organised cloud of a :class:`.NavigationFrame`, in the optical frame."""
+def points_message(frame: NavigationFrame, header: Header) -> PointCloud2:
+    """
+    Return the organised cloud of a frame, in the optical frame.
+
+    :param frame: the frame.
+    :param header: the image's.
+    """
     height, width = frame.class_mask.shape
     return _cloud(header, height, width, frame.points)
 
 
-def selection_message(frame, selection, header):
-    """Return the cloud of ``frame.marked`` or ``frame.cleared``, in the optical frame."""
+def selection_message(frame: NavigationFrame, selection: Selection, header: Header) -> PointCloud2:
+    """
+    Return the cloud of some points of a frame, in the optical frame.
+
+    :param frame: the frame.
+    :param selection: ``frame.marked`` or ``frame.cleared``.
+    :param header: the image's.
+    """
     return _cloud(header, 1, len(selection.pixels), lambda out: frame.cloud(selection, out))
 
 
@@ -69,12 +95,17 @@ class CameraPipeline:
     :param rectified: the images are rectified.
     """
 
-    def __init__(self, classes, roles, limits, rectified=False):
+    def __init__(self, classes: ClassSet, roles: RoleTable, limits: CloudLimits,
+                 rectified: bool = False) -> None:
         self._navigation = CameraNavigation(roles, rgb_table(classes.colors), limits)
         self._rectified = rectified
-        self._numbers, self._model, self._problem = None, None, None
+        self._numbers: dict[str, Any] | None = None
+        # What came of these numbers: a model, or what is wrong with them.
+        self._calibration: CameraModel | CalibrationError | None = None
 
-    def frame(self, result, image_size, *, info, depth=None, pose=None):
+    def frame(self, result: Segmentation, image_size: tuple[int, int], *, info: CameraInfo | None,
+              depth: Image | None = None, pose: Pose | None = None
+              ) -> tuple[NavigationFrame | None, dict[str, str]]:
         """
         Give the pixels of a segmented frame their places.
 
@@ -87,7 +118,7 @@ class CameraPipeline:
             'calibration', 'depth' and 'pose'.  Depth that cannot be used is left out: with a
             pose there is a frame all the same.  So there is where no ground is in view.
         """
-        problems = {}
+        problems: dict[str, str] = {}
         try:
             model = self._calibrated(info)
             model.check_image_size(*image_size)
@@ -104,28 +135,30 @@ class CameraPipeline:
             problems['pose'] = str(error)
             return None, problems
         if not np.isfinite(frame.geometry.depth).any():
-            problems['pose'] = _sees_no_ground(pose)
+            problems['pose'] = _sees_no_ground(frame.geometry.pose_of_camera)
         return frame, problems
 
-    def _frame(self, model, result, image_size, depth, pose):
+    def _frame(self, model: CameraModel, result: Segmentation, image_size: tuple[int, int],
+               depth: DepthSamples | None, pose: Pose | None) -> NavigationFrame:
+        assert result.confidence is not None  # NavigationOutputs.needs_confidence() asks for it
         return self._navigation.frame(model, result.class_mask, result.confidence, image_size,
                                       depth=depth, pose=pose)
 
-    def _calibrated(self, info):
+    def _calibrated(self, info: CameraInfo | None) -> CameraModel:
         """Return the model, checking a calibration only when its numbers change."""
         if info is None:
             raise CalibrationError('no camera_info has come yet: publish it beside the image, '
                                    'or remap camera_info')
         numbers = _numbers(info)
-        if numbers != self._numbers:
-            self._numbers, self._model, self._problem = numbers, None, None
+        if self._calibration is None or numbers != self._numbers:
+            self._numbers = numbers
             try:
-                self._model = model_from_info(info, self._rectified)
+                self._calibration = model_from_info(info, self._rectified)
             except CalibrationError as error:
-                self._problem = error
-        if self._problem is not None:
-            raise self._problem
-        return self._model
+                self._calibration = error
+        if isinstance(self._calibration, CalibrationError):
+            raise self._calibration
+        return self._calibration
 
 
 class GridPipeline:
@@ -136,12 +169,13 @@ class GridPipeline:
     :param frame_id: the grid's frame, with fixed axes while the robot drives (``odom``).
     """
 
-    def __init__(self, settings, frame_id):
+    def __init__(self, settings: GridSettings, frame_id: str) -> None:
         self.grid = EvidenceGrid(settings)
         self._frame_id = frame_id
-        self._stamp = None
+        self._stamp: Time | None = None
 
-    def add(self, frame, stamp, grid_pose, robot_xy):
+    def add(self, frame: NavigationFrame, stamp: Time, grid_pose: Pose,
+            robot_xy: tuple[float, float]) -> None:
         """
         Let a frame vote.
 
@@ -155,7 +189,7 @@ class GridPipeline:
         if self.grid.stamp == seconds(stamp):
             self._stamp = stamp
 
-    def message(self):
+    def message(self) -> OccupancyGrid | None:
         """Return the grid as of its newest frame, or None before the first."""
         if self._stamp is None:
             return None
@@ -170,19 +204,25 @@ class GridPipeline:
         return msg
 
 
-def robot_in_grid(grid_pose, ground_pose):
-    """Return (x, y) of the ground frame in the grid's frame, from the camera's pose in both."""
-    return tuple((grid_pose @ ground_pose.inverse()).translation[:2].tolist())
+def robot_in_grid(grid_pose: Pose, ground_pose: Pose) -> tuple[float, float]:
+    """
+    Return (x, y) of the ground frame in the grid's frame, m.
+
+    :param grid_pose: of the camera in the grid's frame.
+    :param ground_pose: of the camera in the ground frame.
+    """
+    x, y = (grid_pose @ ground_pose.inverse()).translation[:2].tolist()
+    return x, y
 
 
-def _sees_no_ground(pose):
+def _sees_no_ground(pose: Pose) -> str:
     down = math.degrees(math.asin(np.clip(-pose.rotation[2, 2], -1.0, 1.0)))
     return (f'no ground is in view: as the pose says, the lens is {pose.translation[2]:.2f} m '
             f'above it and looks {down:.0f} degrees down. Should that be wrong, mend the mount or '
             "the transform; the image's frame has to be an optical one, z ahead")
 
 
-def _numbers(info):
+def _numbers(info: CameraInfo) -> dict[str, Any]:
     roi = info.roi
     return {
         'width': info.width, 'height': info.height, 'k': tuple(info.k), 'd': tuple(info.d),
@@ -191,12 +231,13 @@ def _numbers(info):
         'roi': (roi.x_offset, roi.y_offset, roi.width, roi.height)}
 
 
-def _samples(depth):
+def _samples(depth: Image) -> DepthSamples:
     return view_depth(depth.data, depth.height, depth.width, depth.encoding, depth.step,
                       bool(depth.is_bigendian))
 
 
-def _cloud(header, height, width, fill):
+def _cloud(header: Header, height: int, width: int, fill: Callable[[PointArray], object]
+           ) -> PointCloud2:
     """Return a PointCloud2 whose points ``fill`` writes into its own buffer."""
     count = height * width
     data = array('B', bytes(1)) * (count * POINT.itemsize)

@@ -11,14 +11,14 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
 
 from . import diagnostics, parameters
-from .guard import Guard
 from .loading import describe, load_segmenter
 from .nav_session import NavigationSession
 from .pipeline import Pipeline
 from .throttle import format_traceback, Throttle
 from .topics import Topics
 from ..errors import FcnSegError
-from ..memory import release_memory
+from ..inference.recovery import Guard
+from ..support.process import release_memory
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -192,6 +192,14 @@ class SegmentationNode(Node):
             return load_segmenter(settings, self.get_logger(), self.context.ok, **changes)
 
         return Guard(load(settings), settings, load, self.get_logger(), on_step=self._on_step)
+
+    def set_parameters_atomically(self, parameter_list):
+        """
+        Set parameters as a client has written them: a whole number for a number, and so on.
+
+        The parameter services end here, on every distribution.
+        """
+        return super().set_parameters_atomically(parameters.in_types(parameter_list))
 
     def _on_parameters(self, requested):
         """Grant a request as a whole and when it can be obeyed, and obey it."""

@@ -1,26 +1,32 @@
 """The node's parameters: their declaration, their checks, and their values in one object."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 import math
 import re
 from types import SimpleNamespace
+from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterValueException
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from .parameter_specs import MOUNT, SPECS
-from ..navigation.regions import pixel_roi
+from .parameter_specs import MOUNT, Spec, SPECS
+from ..fractions import pixel_roi
+from ..networks.classes import ClassSet
+from ..support.arrays import MAX_SIDE, parse_size, Size
 
-MAX_MASK_SIDE = 8192
-_MAX_MASK_PIXELS = 64_000_000
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 _REGION = 'regions.'
 _MOUNT = 'mount.'
 _GROUPS = {spec.group for spec in SPECS} - {''}
 _BY_NAME = {spec.name: spec for spec in SPECS}
+_TYPES = {bool: Parameter.Type.BOOL, int: Parameter.Type.INTEGER, float: Parameter.Type.DOUBLE,
+          str: Parameter.Type.STRING, list: Parameter.Type.STRING_ARRAY}
 
 
-def declare(node):
+def declare(node: Node) -> None:
     """
     Declare every parameter on ``node``, with its description, range and type.
 
@@ -28,17 +34,65 @@ def declare(node):
         wrong type or is out of range.
     """
     for spec in SPECS:
-        descriptor = _descriptor(spec)
-        if spec.array is None:
-            node.declare_parameter(spec.name, spec.default, descriptor)
-            continue
-        # An empty array has no type of its own: declared by type, then set.
-        node.declare_parameter(spec.name, spec.array, descriptor)
-        if node.get_parameter_or(spec.name).type_ == Parameter.Type.NOT_SET:
-            node.set_parameters([Parameter(spec.name, spec.array, spec.default)])
+        _declare(node, spec)
 
 
-def _descriptor(spec):
+def _declare(node: Node, spec: Spec) -> None:
+    """Declare a parameter in its type, however the value given at the start is written."""
+    given = _given(node, spec.name, spec.default)
+    try:
+        value = spec.fitted(given)
+    except ValueError as error:
+        raise InvalidParameterValueException(spec.name, given, str(error)) from None
+    if not isinstance(value, list):
+        node.declare_parameter(spec.name, value, _descriptor(spec), ignore_override=True)
+        return
+    # An empty list has no type of its own: declared by type, then set.
+    node.declare_parameter(spec.name, Parameter.Type.STRING_ARRAY, _descriptor(spec),
+                           ignore_override=True)
+    node.set_parameters([Parameter(spec.name, Parameter.Type.STRING_ARRAY, value)])
+
+
+def _given(node: Node, name: str, default: Any) -> Any:
+    """Return what the command line or a file gives, of whatever type, or a default."""
+    value = node.declare_parameter(
+        name, default, ParameterDescriptor(dynamic_typing=True)).value
+    node.undeclare_parameter(name)
+    return value
+
+
+def in_types(requested: list[Parameter]) -> list[Parameter]:
+    """
+    Return requested parameters in the types that they are declared with, where they can be.
+
+    :param requested: as a client has written them, see :meth:`.Spec.fitted`.
+    """
+    return [_in_type(parameter) for parameter in requested]
+
+
+def _in_type(parameter: Parameter) -> Parameter:
+    if parameter.name.startswith(_REGION):
+        return Parameter(parameter.name, value=_box(parameter.value))
+    spec = _spec(parameter.name)
+    if spec is None or parameter.value is None:
+        return parameter
+    try:
+        value = spec.fitted(parameter.value)
+    except ValueError:
+        return parameter  # which rclpy refuses, and says of which type it should be
+    return Parameter(parameter.name, _TYPES[type(value)], value)
+
+
+def _box(value: Any) -> Any:
+    """Return a region's rectangle as numbers, whole ones among them, or what else it is."""
+    try:
+        whole = value is not None and all(type(side) in (int, float) for side in value)
+    except TypeError:
+        return value
+    return [float(side) for side in value] if whole else value
+
+
+def _descriptor(spec: Spec) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(name=spec.name, description=spec.description)
     if spec.choices:
         descriptor.additional_constraints = f"One of: {', '.join(spec.choices)}."
@@ -52,7 +106,7 @@ def _descriptor(spec):
     return descriptor
 
 
-def check(name, value):
+def check(name: str, value: Any) -> None:
     """
     Check one value beyond its type and range.
 
@@ -79,14 +133,14 @@ def check(name, value):
         raise ValueError(f'{name} must be a finite number')
 
 
-def _spec(name):
+def _spec(name: str) -> Spec | None:
     """Return the spec of a parameter, that of ``mount.pitch`` for ``mount.CAMERA.pitch``."""
     if name.startswith(_MOUNT):
         name = _MOUNT + name.rpartition('.')[2]
     return _BY_NAME.get(name)
 
 
-def _check_names(name, values):
+def _check_names(name: str, values: Sequence[str]) -> None:
     for value in values:
         if not _NAME.fullmatch(value) or (name == 'regions' and '/' in value):
             raise ValueError(f"{name}: '{value[:40]}' is not a name (letters, digits and _)")
@@ -94,36 +148,36 @@ def _check_names(name, values):
         raise ValueError(f'{name}: a name is given twice')
 
 
-def _check_box(name, box):
+def _check_box(name: str, box: Sequence[float] | None) -> tuple[float, float, float, float]:
     if box is None:
         raise ValueError(f"region '{name.removeprefix(_REGION)}' has no rectangle: set {name} to "
                          '[x0, y0, x1, y1] in shares of the image')
     if len(box) != 4:
         raise ValueError(f'{name} must be [x0, y0, x1, y1] in shares of the image')
-    pixel_roi(box, MAX_MASK_SIDE, MAX_MASK_SIDE)  # raises for a box that is none
+    x0, y0, x1, y1 = box
+    pixel_roi((x0, y0, x1, y1), MAX_SIDE, MAX_SIDE)  # raises for a box that is none
+    return x0, y0, x1, y1
 
 
-def parse_mask_size(text):
+def parse_mask_size(text: str) -> Size | str | None:
     """
     Return ``mask_size`` as the segmenter takes it.
 
-    :returns: None for 'input', 'network', or (height, width).
+    :returns: None for 'input', 'network', or a :class:`.Size`.
     :raises ValueError: for anything else.
     """
     if text == 'input':
         return None
     if text == 'network':
         return text
-    match = re.fullmatch(r'(\d{1,5})x(\d{1,5})', text, re.ASCII)
-    width, height = map(int, match.groups()) if match else (0, 0)
-    if not (1 <= width <= MAX_MASK_SIDE and 1 <= height <= MAX_MASK_SIDE
-            and width * height <= _MAX_MASK_PIXELS):
-        raise ValueError(f"mask_size '{text[:40]}' is not 'input', 'network' or WIDTHxHEIGHT "
-                         f'up to {MAX_MASK_SIDE} a side and {_MAX_MASK_PIXELS} pixels')
-    return height, width
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise ValueError(f"mask_size must be 'input', 'network' or WIDTHxHEIGHT: {error}") \
+            from None
 
 
-def read(node, overrides=None):
+def read(node: Node, overrides: Mapping[str, Any] | None = None) -> SimpleNamespace:
     """
     Return all values as attributes, checked; ``group.*`` as attributes of ``group``.
 
@@ -132,7 +186,7 @@ def read(node, overrides=None):
         :func:`parse_mask_size`, ``mounts`` {camera: {name: value}}.
     :raises ValueError: when a value cannot be used.
     """
-    overrides = overrides or {}
+    overrides = dict(overrides or {})
     values = {spec.name: node.get_parameter(spec.name).value for spec in SPECS} | overrides
     for name, value in values.items():
         check(name, value)
@@ -148,7 +202,8 @@ def read(node, overrides=None):
     return settings
 
 
-def _mount(node, camera, default, overrides):
+def _mount(node: Node, camera: str, default: SimpleNamespace,
+           overrides: Mapping[str, Any]) -> dict[str, float]:
     """Return one camera's mount as {name: value}, declaring its parameters when it is new."""
     if not camera:
         return dict(vars(default))
@@ -157,23 +212,28 @@ def _mount(node, camera, default, overrides):
         field = spec.name.removeprefix(_MOUNT)
         key = f'{_MOUNT}{camera}.{field}'
         if not node.has_parameter(key):
-            node.declare_parameter(key, getattr(default, field),
-                                   _descriptor(replace(spec, name=key)))
+            _declare(node, replace(spec, name=key, default=getattr(default, field)))
         mount[field] = overrides.get(key, node.get_parameter(key).value)
     return mount
 
 
-def _region(node, key, overrides):
+def _region(node: Node, key: str,
+            overrides: Mapping[str, Any]) -> tuple[float, float, float, float]:
     """Return one region's box, declaring its parameter when it is new."""
     if not node.has_parameter(key):
+        given = _box(_given(node, key, None))
         node.declare_parameter(key, Parameter.Type.DOUBLE_ARRAY, ParameterDescriptor(
-            name=key, description='Region as [x0, y0, x1, y1] in shares of the image.'))
+            name=key, description='Region as [x0, y0, x1, y1] in shares of the image.'),
+            ignore_override=True)
+        if given is not None:
+            result, = node.set_parameters([Parameter(key, value=given)])
+            if not result.successful:
+                raise ValueError(result.reason)
     box = overrides[key] if key in overrides else node.get_parameter_or(key).value
-    _check_box(key, box)
-    return tuple(box)
+    return _check_box(key, box)
 
 
-def check_ignored(settings, classes):
+def check_ignored(settings: SimpleNamespace, classes: ClassSet) -> None:
     """
     Check that ``ignore_classes`` leaves something to predict.
 
@@ -184,12 +244,12 @@ def check_ignored(settings, classes):
         raise ValueError('ignore_classes leaves no class of the network')
 
 
-def concerned(changes):
+def concerned(changes: Mapping[str, Any]) -> bool:
     """Tell whether some changes are of the node's own parameters."""
     return any(name in _BY_NAME or name.startswith((_REGION, _MOUNT)) for name in changes)
 
 
-def fixed_while_configured(node, changes):
+def fixed_while_configured(node: Node, changes: Mapping[str, Any]) -> list[str]:
     """
     Return the names of what only takes effect when the node is configured anew.
 
@@ -200,5 +260,5 @@ def fixed_while_configured(node, changes):
             and _plain(value) != _plain(node.get_parameter(name).value)]
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, bool, int, float)) else list(value or ())

@@ -10,10 +10,10 @@ from std_msgs.msg import Header
 
 from .camera import Camera
 from .frame import Frame
-from .guard import EngineDownError, EngineLostError
 from .messages import image_to_rgb
 from .worker import Worker
 from ..errors import ImageError
+from ..inference.recovery import EngineDownError, EngineLostError
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,8 @@ class Pipeline:
         :returns: whether there was any.
         """
         _, guard, _ = self._current
-        turns = [self._cameras] if guard.batches else [[camera] for camera in self._cameras]
+        turns = ([self._cameras] if guard.prefers_batches
+                 else [[camera] for camera in self._cameras])
         busy = False
         for cameras in turns:
             with self._taken:

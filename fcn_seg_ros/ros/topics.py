@@ -3,10 +3,10 @@
 import threading
 
 from .camera import Camera
-from .label_info import LabelInfoOutput
-from .legend import LegendOutput
-from .nav_outputs import CostmapOutput
-from .transforms import Transforms
+from .inputs.tf import Transforms
+from .outputs.label_info import LabelInfoOutput
+from .outputs.legend import LegendOutput
+from .outputs.navigation import CostmapOutput
 
 
 class Topics:

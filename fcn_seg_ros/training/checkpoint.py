@@ -4,69 +4,42 @@ import os
 from pathlib import Path
 import pickle
 import random
+import shutil
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import TrainingError
+from ..support.atomic_files import replacing, write_file
 
 LAST, PREVIOUS = 'last.ckpt', 'previous.ckpt'
 
 
-def write_atomically(path, write):
-    """
-    Create or replace a file; whatever happens there is the old one or the new one, whole.
-
-    :param path: the file.
-    :param write: function that writes the content to the binary file object it is given.
-    """
-    path = Path(path)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'wb') as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder):
-    # A rename is only safe from a power failure once its folder is on disk.
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def save_checkpoint(folder, state):
+def save_checkpoint(folder: str | os.PathLike[str], state: dict[str, Any]) -> None:
     """
     Write ``last.ckpt`` and keep the one before it as ``previous.ckpt``.
 
     :param folder: folder of the run.
     :param state: nested dicts and lists of tensors and plain values.
     """
-    folder = Path(folder)
-    last = folder / LAST
+    last, previous = Path(folder) / LAST, Path(folder) / PREVIOUS
     if last.exists():
         # A second name for the old file, so that a whole last.ckpt exists all the time.
-        link = folder / f'.{PREVIOUS}.{os.getpid()}.tmp'
-        link.unlink(missing_ok=True)
-        try:
-            os.link(last, link)
-        except OSError:  # a file system without hard links
-            link.write_bytes(last.read_bytes())
-        os.replace(link, folder / PREVIOUS)
-    write_atomically(last, lambda file: torch.save(state, file))
+        with replacing(previous) as temporary:
+            temporary.unlink(missing_ok=True)  # of a process that was killed
+            try:
+                os.link(last, temporary)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(last, temporary)
+    write_file(last, lambda file: torch.save(state, file))
 
 
-def load_checkpoint(folder):
+def load_checkpoint(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     """
     Return the newest whole state in a run's folder, or None when there is none yet.
 
+    :param folder: folder of the run.
     :raises TrainingError: when there are checkpoints but none can be read.
     """
     faults = []
@@ -75,7 +48,8 @@ def load_checkpoint(folder):
         if not path.is_file():
             continue
         try:
-            return torch.load(path, map_location='cpu', weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+            return state
         except (OSError, RuntimeError, EOFError, KeyError, ValueError,
                 pickle.UnpicklingError) as error:
             faults.append(f'{path}: {" ".join(str(error).split())[:120]}')
@@ -84,13 +58,13 @@ def load_checkpoint(folder):
     return None
 
 
-def random_states():
+def random_states() -> dict[str, Any]:
     """Return the state of the generators of python, numpy and torch as plain data."""
     version, words, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     states = {
         'python': [version, list(words), gauss],
-        'numpy': [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        'numpy': [name, torch.from_numpy(np.asarray(keys, np.int64)), position, has_gauss, cached],
         'torch': torch.get_rng_state(),
     }
     if torch.cuda.is_available():
@@ -98,8 +72,12 @@ def random_states():
     return states
 
 
-def set_random_states(states):
-    """Put back what :func:`random_states` returned."""
+def set_random_states(states: dict[str, Any]) -> None:
+    """
+    Put the generators back to an earlier state.
+
+    :param states: what :func:`random_states` returned.
+    """
     version, words, gauss = states['python']
     random.setstate((version, tuple(words), gauss))
     name, keys, position, has_gauss, cached = states['numpy']

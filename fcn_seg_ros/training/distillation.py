@@ -4,7 +4,7 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from ..model import interpolate_scores
+from ..networks.model import interpolate_scores
 
 
 def soft_label_loss(scores: torch.Tensor, targets: torch.Tensor,
@@ -21,7 +21,8 @@ def soft_label_loss(scores: torch.Tensor, targets: torch.Tensor,
     :param temperature: above 0; 1 leaves the probabilities as they are.
     :returns: scalar, 0 where both agree.
     """
-    full = interpolate_scores(scores.float().contiguous(), targets.shape[-2:])
+    height, width = targets.shape[-2:]
+    full = interpolate_scores(scores.float().contiguous(), (height, width))
     own = F.log_softmax(full / temperature, 1)
     wanted = F.log_softmax(targets.float() / temperature, 1)
     pixels = targets.numel() / targets.shape[1]
@@ -34,16 +35,22 @@ class Distillation(nn.Module):
 
     :param teacher: module that maps a batch to scores; it is put into eval mode and its
         weights are frozen.
+    :param weight: factor of the loss.
     :param temperature: see :func:`soft_label_loss`.
     """
 
-    def __init__(self, teacher: nn.Module, temperature: float = 2.0):
+    def __init__(self, teacher: nn.Module, weight: float = 1.0, temperature: float = 2.0
+                 ) -> None:
         super().__init__()
         self.teacher = teacher.eval().requires_grad_(False)
-        self.temperature = temperature
+        self.weight, self.temperature = weight, temperature
 
     def train(self, mode: bool = True) -> 'Distillation':
-        """Leave the teacher in eval mode: its batch norms must not follow the student's data."""
+        """
+        Leave the teacher in eval mode: its batch norms must not follow the student's data.
+
+        :param mode: not followed.
+        """
         return super().train(False)
 
     def forward(self, scores: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
@@ -55,4 +62,4 @@ class Distillation(nn.Module):
         """
         with torch.no_grad():
             targets = self.teacher(batch)
-        return soft_label_loss(scores, targets, self.temperature)
+        return self.weight * soft_label_loss(scores, targets, self.temperature)

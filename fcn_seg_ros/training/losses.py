@@ -1,11 +1,13 @@
 """The training loss: weighted cross-entropy on interpolated scores, with an auxiliary head."""
 
+from typing import Any
+
 import torch
 from torch import nn
 import torch.nn.functional as F
 
-from .datasets import IGNORE
-from ..model import interpolate_scores
+from .datasets import IGNORE, Items
+from ..networks.model import interpolate_scores
 
 AUXILIARY_STRIDE = 4
 """The stride-32 head is so coarse that a loss at every fourth pixel teaches it the same."""
@@ -14,11 +16,12 @@ IOU_STRIDE = 2
 """IoU is a ratio of sums: every fourth pixel estimates it as well, at a quarter of the time."""
 
 
-def class_frequencies(dataset, num_classes):
+def class_frequencies(dataset: Items, num_classes: int) -> torch.Tensor:
     """
     Return each class's share of the labelled pixels, float tensor C.
 
     :param dataset: items (picture, labels).
+    :param num_classes: number of classes C.
     """
     counts = torch.zeros(256, dtype=torch.long)
     for index in range(len(dataset)):
@@ -27,7 +30,7 @@ def class_frequencies(dataset, num_classes):
     return (counts / counts.sum().clamp(min=1)).float()
 
 
-def log_class_weights(frequencies):
+def log_class_weights(frequencies: torch.Tensor) -> torch.Tensor:
     """
     Return weights 1 / log(1.1 + p), scaled so that the mean weight of a pixel is 1.
 
@@ -40,7 +43,7 @@ def log_class_weights(frequencies):
     return weights / (weights * frequencies).sum()
 
 
-def soft_iou_loss(scores, labels):
+def soft_iou_loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """
     Return 1 - the mean over the batch's classes of IoU with probabilities for masks.
 
@@ -75,37 +78,45 @@ class SegmentationLoss(nn.Module):
     :param iou: weight of :func:`soft_iou_loss` of the decoder's scores.
     """
 
-    def __init__(self, class_weights=None, label_smoothing=0.0, auxiliary=0.4, ohem=0.0, iou=0.0):
+    class_weights: torch.Tensor | None
+
+    def __init__(self, class_weights: torch.Tensor | None = None, label_smoothing: float = 0.0,
+                 auxiliary: float = 0.4, ohem: float = 0.0, iou: float = 0.0) -> None:
         super().__init__()
         self.register_buffer('class_weights', class_weights, persistent=False)
         self.label_smoothing, self.auxiliary = label_smoothing, auxiliary
         self.ohem, self.iou = ohem, iou
 
-    def forward(self, scores, scores32, labels):
+    def forward(self, scores: torch.Tensor, scores32: torch.Tensor | None, labels: torch.Tensor
+                ) -> torch.Tensor:
         """
         Return the loss, a scalar.
 
         :param scores: float tensor N x C x h x w.
-        :param scores32: the stride-32 head's; the same tensor if there is no other head.
+        :param scores32: the stride-32 head's; the same tensor, or None, if there is no other head.
         :param labels: uint8 or int64 tensor N x H x W.
         """
         labels = labels.long()
         # Contiguous scores interpolate and their gradient scatters twice as fast on the CPU.
-        full = interpolate_scores(scores.float().contiguous(), labels.shape[-2:])
+        height, width = labels.shape[-2:]
+        full = interpolate_scores(scores.float().contiguous(), (height, width))
         loss = self._cross_entropy(full, labels, self.ohem)
         if self.iou:
             s = IOU_STRIDE
             loss = loss + self.iou * soft_iou_loss(full[..., ::s, ::s], labels[..., ::s, ::s])
-        if scores32 is not scores and self.auxiliary:
+        if scores32 is not None and scores32 is not scores and self.auxiliary:
             s = AUXILIARY_STRIDE
             coarse = labels[:, s // 2::s, s // 2::s]
-            small = interpolate_scores(scores32.float().contiguous(), coarse.shape[-2:])
+            height, width = coarse.shape[-2:]
+            small = interpolate_scores(scores32.float().contiguous(), (height, width))
             loss = loss + self.auxiliary * self._cross_entropy(small, coarse, 0.0)
         return loss
 
-    def _cross_entropy(self, scores, labels, ohem):
-        options = {'weight': self.class_weights, 'ignore_index': IGNORE,
-                   'label_smoothing': self.label_smoothing}
+    def _cross_entropy(self, scores: torch.Tensor, labels: torch.Tensor, ohem: float
+                       ) -> torch.Tensor:
+        options: dict[str, Any] = {
+            'weight': self.class_weights, 'ignore_index': IGNORE,
+            'label_smoothing': self.label_smoothing}
         if not ohem:
             # A batch with no labelled pixel has no mean: count it as zero, not NaN.
             total = F.cross_entropy(scores, labels, reduction='sum', **options)
@@ -115,7 +126,7 @@ class SegmentationLoss(nn.Module):
         return valid.topk(max(1, round(ohem * len(valid)))).values.mean() if len(valid) \
             else losses.sum()
 
-    def _pixels(self, labels):
+    def _pixels(self, labels: torch.Tensor) -> torch.Tensor:
         """Return the weighted number of labelled pixels, at least 1."""
         valid = labels != IGNORE
         if self.class_weights is None:

@@ -1,13 +1,22 @@
 """Optimiser, learning-rate schedule and the moving average of the weights."""
 
 import math
+from typing import Any
 
 import torch
+from torch import nn
+
+from .recipe import Recipe
 
 
-def make_optimizer(recipe, model):
-    """Return AdamW or SGD; biases and batch norms (1-D parameters) do not decay."""
-    groups = [
+def make_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    """
+    Return AdamW or SGD; biases and batch norms (1-D parameters) do not decay.
+
+    :param recipe: its section ``optimizer`` decides.
+    :param model: what is trained.
+    """
+    groups: list[dict[str, Any]] = [
         {'params': [p for p in model.parameters() if p.ndim > 1],
          'weight_decay': recipe.weight_decay},
         {'params': [p for p in model.parameters() if p.ndim <= 1], 'weight_decay': 0.0},
@@ -17,7 +26,7 @@ def make_optimizer(recipe, model):
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(recipe.momentum, 0.999), fused=True)
 
 
-def learning_rate(recipe, step, steps):
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """
     Return the learning rate of a step; a pure function, so nothing of it needs saving.
 
@@ -26,6 +35,7 @@ def learning_rate(recipe, step, steps):
     - ``poly``: a linear rise over the share ``warmup``, then rate x (1 - t)^0.9 down to
       rate x ``final_rate``.
 
+    :param recipe: its section ``optimizer`` decides.
     :param step: number of the step, from 0.
     :param steps: number of steps of the run.
     """
@@ -54,7 +64,7 @@ class Average:
     :param decay: highest decay, below 1.
     """
 
-    def __init__(self, model, average, decay):
+    def __init__(self, model: nn.Module, average: nn.Module, decay: float) -> None:
         self.decay = decay
         pairs = list(zip(average.state_dict().values(), model.state_dict().values()))
         self._to = [a for a, _ in pairs if a.is_floating_point()]
@@ -62,8 +72,12 @@ class Average:
         self._counters = [(a, b) for a, b in pairs if not a.is_floating_point()]
 
     @torch.no_grad()
-    def update(self, step):
-        """Take in the weights after ``step`` (from 1) steps."""
+    def update(self, step: int) -> None:
+        """
+        Take in the weights as they are now.
+
+        :param step: number of steps that are done, from 1 on.
+        """
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._to, self._from, 1 - decay)
         for a, b in self._counters:

@@ -1,257 +1,226 @@
-"""A training recipe: YAML with checked keys, see ``docs/training.md`` for each key's meaning."""
+"""
+A training recipe: YAML with checked keys, see ``docs/training.md`` for each key's meaning.
 
+A key is one line here: a field of its section with type, rule and default.
+"""
+
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import yaml
 
 from .datasets import DATASETS
+from .settings import (
+    Choice, Flag, Key, Number, Range, read_section, Section, Sides, Text, Texts, Whole)
 from .teacher import TEACHER
 from ..errors import RegistryError, TrainingError
-from ..model import DECODERS
-from ..safe_yaml import Fields, load_yaml
+from ..networks.decoders import DECODERS
+from ..support.arrays import MAX_SIDE, Size
+from ..support.safe_yaml import Fields, is_number, load_yaml
 
-MAX_SIDE = 8192
+_SIDES = Sides(32, MAX_SIDE)
+_SHARE = Number(0, 1)
 
 
-@dataclass(frozen=True)
+class ClassWeights:
+    """The rule of ``class_weights``: none, log, or a list of numbers, read as tuple."""
+
+    def take(self, source: Fields, key: str, *default: Any) -> Any:
+        value = source.raw(key, *default)
+        if isinstance(value, list) and all(is_number(w) and w >= 0 for w in value):
+            return tuple(float(w) for w in value)
+        if value not in ('none', 'log'):
+            source.fail(key, 'must be none, log or a list of numbers >= 0')
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """A data set to read: see :func:`datasets.open_dataset`."""
 
-    name: str
-    split: str
-    root: str
-    include: tuple
-    exclude: tuple
+    name: Annotated[str, Choice(tuple(DATASETS))]
+    split: Annotated[str, Text()]
+    root: Annotated[str, Text()] = ''
+    include: Annotated[tuple[str, ...], Texts()] = ()
+    exclude: Annotated[tuple[str, ...], Texts()] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Augment:
     """Random changes of a training picture: see :mod:`transforms`."""
 
-    scale: tuple
-    aspect: float
-    max_ratio: float
-    focus: float
-    flip: float
-    brightness: float
-    contrast: float
-    saturation: float
-    hue: float
-    balance: float
-    gamma: float
-    grey: float
-    blur: float
-    blur_sigma: tuple
-    noise: float
-    noise_sigma: tuple
-    jpeg: float
-    jpeg_quality: tuple
-    mix: float
-    mix_labels: tuple
+    scale: Annotated[tuple[float, float], Range(0.01, 100)] = (1.0, 1.0)
+    aspect: Annotated[float, _SHARE] = 0.0
+    max_ratio: Annotated[float, Number(0.1, 1)] = 1.0
+    focus: Annotated[float, _SHARE] = 0.0
+    flip: Annotated[float, _SHARE] = 0.5
+    brightness: Annotated[float, _SHARE] = 0.0
+    contrast: Annotated[float, _SHARE] = 0.0
+    saturation: Annotated[float, _SHARE] = 0.0
+    hue: Annotated[float, _SHARE] = 0.0
+    balance: Annotated[float, _SHARE] = 0.0
+    gamma: Annotated[float, _SHARE] = 0.0
+    grey: Annotated[float, _SHARE] = 0.0
+    blur: Annotated[float, _SHARE] = 0.0
+    blur_sigma: Annotated[tuple[float, float], Range(0.1, 10)] = (0.3, 1.5)
+    noise: Annotated[float, _SHARE] = 0.0
+    noise_sigma: Annotated[tuple[float, float], Range(0, 255)] = (2.0, 15.0)
+    jpeg: Annotated[float, _SHARE] = 0.0
+    jpeg_quality: Annotated[tuple[int, int], Range(1, 100, whole=True)] = (25, 90)
+    mix: Annotated[float, _SHARE] = 0.0
+    mix_labels: Annotated[tuple[str, ...], Texts()] = ()
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    train: Annotated[Source, Section(Source, {'split': 'train'})]
+    val: Annotated[Source, Section(Source, {'split': 'val'})]
+    unlabelled: Annotated[str, Text()] = ''
+    cache: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Network:
+    decoder: Annotated[str, Choice((*DECODERS, TEACHER))] = 'fcn32s'
+    weights: Annotated[str, Text()] = ''
+    weights_part: Annotated[str, Choice(('all', 'backbone', 'fitting'))] = 'all'
+    size: Annotated[Size, _SIDES]
+    crop: Annotated[Size, _SIDES]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loss:
+    class_weights: Annotated[str | tuple[float, ...], ClassWeights()] = 'none'
+    label_smoothing: Annotated[float, Number(0, 0.9)] = 0.0
+    auxiliary: Annotated[float, Number(0, 10)] = 0.4
+    ohem: Annotated[float, _SHARE] = 0.0
+    iou: Annotated[float, Number(0, 10)] = 0.0
+    distill: Annotated[float, Number(0, 100)] = 0.0
+    teacher: Annotated[str, Text()] = ''
+    temperature: Annotated[float, Number(0.1, 100)] = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Optimizer:
+    optimizer: Annotated[str, Choice(('adamw', 'sgd')), Key('name')] = 'adamw'
+    rate: Annotated[float, Number(0, 10)]
+    weight_decay: Annotated[float, _SHARE] = 0.01
+    momentum: Annotated[float, Number(0, 0.9999)] = 0.9
+    schedule: Annotated[str, Choice(('onecycle', 'poly'))] = 'onecycle'
+    warmup: Annotated[float, Number(0, 0.9)] = 0.1
+    final_rate: Annotated[float, _SHARE] = 0.001
+    clip: Annotated[float, Number(0, 1000)] = 5.0
+    ema: Annotated[float, Number(0, 0.99999)] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    epochs: Annotated[int, Whole(1, 100_000)]
+    batch: Annotated[int, Whole(1, 4096)]
+    evaluate_every: Annotated[int, Whole(1, 100_000)] = 1
+    patience: Annotated[int, Whole(0, 100_000)] = 0
+    checkpoint_every: Annotated[int, Whole(0, 1_000_000)] = 0
+    seed: Annotated[int, Whole(0, 2**31 - 1)] = 0
+    threads: Annotated[int, Whole(0, 1024)] = 0
+    workers: Annotated[int, Whole(0, 256)] = 0
+    amp: Annotated[str, Choice(('none', 'fp16', 'bf16'))] = 'none'
+
+
+_SECTIONS = {'data': _Data, 'network': _Network, 'loss': _Loss, 'optimizer': _Optimizer,
+             'run': _Run}
+"""Sections of the file whose keys are fields of the recipe itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(_Data, _Network, _Loss, _Optimizer, _Run):
     """Everything that decides what a training run does, the machine's speed aside."""
 
     name: str
-    train: Source
-    val: Source
-    cache: bool
-    decoder: str
-    weights: str
-    weights_part: str
-    size: tuple
-    crop: tuple
     augment: Augment
-    class_weights: object
-    label_smoothing: float
-    auxiliary: float
-    ohem: float
-    iou: float
-    distill: float
-    teacher: str
-    temperature: float
-    optimizer: str
-    rate: float
-    weight_decay: float
-    momentum: float
-    schedule: str
-    warmup: float
-    final_rate: float
-    clip: float
-    ema: float
-    amp: str
-    epochs: int
-    batch: int
-    evaluate_every: int
-    checkpoint_every: int
-    seed: int
-    threads: int
-    workers: int
 
-    def to_dict(self):
-        """Return the recipe as plain data (for checkpoints and for comparing two of them)."""
-        return asdict(self)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain data, for checkpoints and for comparing two of them."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
 
 
-_SECTIONS = ('name', 'data', 'network', 'augment', 'loss', 'optimizer', 'run')
-
-
-def load_recipe(path, overrides=()):
+def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """
     Read a recipe.
 
     :param path: YAML file.
     :param overrides: 'section.key=value' texts, the value in YAML, applied on top.
     :raises RegistryError: when a key or value is wrong.
+    :raises TrainingError: when an override is malformed.
     """
     data = load_yaml(Path(path)) or {}
     for text in overrides:
-        _override(data, text)
+        if isinstance(data, dict):  # else parse_recipe says what is wrong
+            _override(data, text)
     return parse_recipe(data, str(path))
 
 
-def parse_recipe(data, where='recipe'):
-    """Return the :class:`Recipe` of parsed YAML; raise RegistryError with one clear line."""
-    top = Fields(data, where, _SECTIONS)
-    sections = {key: top.raw(key, {}) for key in _SECTIONS[1:]}
-    augment = _augment(sections['augment'], f'{where}: augment')
-    recipe = Recipe(
-        name=top.text('name', r'[a-z0-9][a-z0-9-]*', "a name of a-z, 0-9 and '-'"),
-        augment=augment,
-        **_data(sections['data'], f'{where}: data'),
-        **_network(sections['network'], f'{where}: network'),
-        **_loss(sections['loss'], f'{where}: loss'),
-        **_optimizer(sections['optimizer'], f'{where}: optimizer'),
-        **_run(sections['run'], f'{where}: run'))
-    if not 0 < recipe.augment.scale[0] <= recipe.augment.scale[1]:
-        raise RegistryError(f"{where}: augment: 'scale' must be [low, high] with 0 < low <= high")
+def parse_recipe(data: object, where: str = 'recipe') -> Recipe:
+    """
+    Check a recipe.
+
+    :param data: what the YAML holds.
+    :param where: name of the file, the beginning of every message.
+    :raises RegistryError: with one clear line when a key or value is wrong.
+    """
+    top = Fields(data, where, ('name', 'augment', *_SECTIONS))
+    sections = {key: top.raw(key, {}) for key in (*_SECTIONS, 'augment')}
+    network = sections['network']
+    if isinstance(network, dict) and network.get('crop') is None:
+        sections['network'] = {**network, 'crop': network.get('size')}
+    values: dict[str, Any] = {}
+    for key, kind in _SECTIONS.items():
+        values.update(read_section(kind, sections[key], f'{where}: {key}'))
+    augment = Augment(**read_section(Augment, sections['augment'], f'{where}: augment'))
+    name = top.text('name', r'[a-z0-9][a-z0-9-]*', "a name of a-z, 0-9 and '-'")
+    recipe = Recipe(name=name, augment=augment, **values)
+    _check_teaching(recipe, where)
     return recipe
 
 
-def _override(data, text):
+def _check_teaching(recipe: Recipe, where: str) -> None:
+    """Refuse keys about a teacher that make sense only together."""
+    if recipe.distill and not recipe.teacher:
+        raise RegistryError(f"{where}: loss: 'teacher' must be the weights file of a teacher to "
+                            'distil from')
+    if recipe.teacher and not recipe.distill:
+        raise RegistryError(f"{where}: loss: 'distill' must be above 0 for the teacher to matter")
+    if recipe.unlabelled and not recipe.distill:
+        raise RegistryError(f"{where}: data: 'unlabelled' pictures teach nothing without a "
+                            "teacher: give loss 'distill' and 'teacher'")
+    if recipe.decoder == TEACHER and recipe.weights_part != 'all':
+        raise RegistryError(f"{where}: network: 'weights_part' must be all for a teacher")
+
+
+def _override(data: dict[str, Any], text: str) -> None:
     path, separator, value = text.partition('=')
     keys = path.strip().split('.')
     if not separator or not all(keys):
         raise TrainingError(f"'{text}' is not of the form section.key=value")
     try:
-        value = yaml.safe_load(value)
+        parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         raise TrainingError(f"the value in '{text}' is not YAML") from None
     for key in keys[:-1]:
         data = data.setdefault(key, {})
         if not isinstance(data, dict):
             raise TrainingError(f"'{text}': '{key}' is not a section of the recipe")
-    data[keys[-1]] = value
+    data[keys[-1]] = parsed
 
 
-def _source(data, where, split):
-    f = Fields(data, where, ('name', 'split', 'root', 'include', 'exclude'))
-    return Source(
-        name=_choice(f, 'name', tuple(DATASETS)), split=f.text('split', default=split),
-        root=f.text('root', default=''), include=f.texts('include'), exclude=f.texts('exclude'))
-
-
-def _data(data, where):
-    f = Fields(data, where, ('train', 'val', 'cache'))
-    return {'train': _source(f.raw('train'), f'{where}: train', 'train'),
-            'val': _source(f.raw('val'), f'{where}: val', 'val'),
-            'cache': _flag(f, 'cache', False)}
-
-
-def _network(data, where):
-    f = Fields(data, where, ('decoder', 'weights', 'weights_part', 'size', 'crop'))
-    size = _pair(f, 'size', 32, MAX_SIDE, whole=True)
-    return {'decoder': _choice(f, 'decoder', (*DECODERS, TEACHER), 'fcn32s'),
-            'weights': f.text('weights', default=''),
-            'weights_part': _choice(f, 'weights_part', ('all', 'backbone', 'fitting'), 'all'),
-            'size': size,
-            'crop': _pair(f, 'crop', 32, MAX_SIDE, size, whole=True)}
-
-
-def _augment(data, where):
-    f = Fields(data, where, tuple(Augment.__dataclass_fields__))
-    return Augment(
-        scale=_pair(f, 'scale', 0.01, 100, (1.0, 1.0)),
-        aspect=f.number('aspect', 0, 1, 0.0),
-        max_ratio=f.number('max_ratio', 0.1, 1, 1.0), focus=f.number('focus', 0, 1, 0.0),
-        flip=f.number('flip', 0, 1, 0.5),
-        **{key: f.number(key, 0, 1, 0.0)
-           for key in ('brightness', 'contrast', 'saturation', 'hue', 'balance', 'gamma', 'grey',
-                       'blur', 'noise', 'jpeg', 'mix')},
-        blur_sigma=_pair(f, 'blur_sigma', 0.1, 10, (0.3, 1.5)),
-        noise_sigma=_pair(f, 'noise_sigma', 0, 255, (2.0, 15.0)),
-        jpeg_quality=_pair(f, 'jpeg_quality', 1, 100, (25, 90), whole=True),
-        mix_labels=f.texts('mix_labels'))
-
-
-def _loss(data, where):
-    f = Fields(data, where, ('class_weights', 'label_smoothing', 'auxiliary', 'ohem', 'iou',
-                             'distill', 'teacher', 'temperature'))
-    weights = f.raw('class_weights', 'none')
-    if isinstance(weights, list):
-        if not all(isinstance(w, (int, float)) and w >= 0 for w in weights):
-            f.fail('class_weights', 'must be none, log or a list of numbers >= 0')
-        weights = tuple(float(w) for w in weights)
-    elif weights not in ('none', 'log'):
-        f.fail('class_weights', 'must be none, log or a list of numbers >= 0')
-    distill, teacher = f.number('distill', 0, 100, 0.0), f.text('teacher', default='')
-    if distill and not teacher:
-        f.fail('teacher', 'must be the weights file of a teacher to distil from')
-    return {'class_weights': weights,
-            'distill': distill, 'teacher': teacher,
-            'temperature': f.number('temperature', 0.1, 100, 2.0),
-            'label_smoothing': f.number('label_smoothing', 0, 0.9, 0.0),
-            'auxiliary': f.number('auxiliary', 0, 10, 0.4),
-            'ohem': f.number('ohem', 0, 1, 0.0), 'iou': f.number('iou', 0, 10, 0.0)}
-
-
-def _optimizer(data, where):
-    f = Fields(data, where, ('name', 'rate', 'weight_decay', 'momentum', 'schedule', 'warmup',
-                             'final_rate', 'clip', 'ema'))
-    return {'optimizer': _choice(f, 'name', ('adamw', 'sgd'), 'adamw'),
-            'rate': f.number('rate', 0, 10), 'weight_decay': f.number('weight_decay', 0, 1, 0.01),
-            'momentum': f.number('momentum', 0, 0.9999, 0.9),
-            'schedule': _choice(f, 'schedule', ('onecycle', 'poly'), 'onecycle'),
-            'warmup': f.number('warmup', 0, 0.9, 0.1),
-            'final_rate': f.number('final_rate', 0, 1, 0.001),
-            'clip': f.number('clip', 0, 1000, 5.0), 'ema': f.number('ema', 0, 0.99999, 0.0)}
-
-
-def _run(data, where):
-    f = Fields(data, where, ('epochs', 'batch', 'evaluate_every', 'checkpoint_every', 'seed',
-                             'threads', 'workers', 'amp'))
-    return {'epochs': f.integer('epochs', 1, 100000), 'batch': f.integer('batch', 1, 4096),
-            'evaluate_every': f.integer('evaluate_every', 1, 100000, 1),
-            'checkpoint_every': f.integer('checkpoint_every', 0, 1000000, 0),
-            'seed': f.integer('seed', 0, 2**31 - 1, 0),
-            'threads': f.integer('threads', 0, 1024, 0),
-            'workers': f.integer('workers', 0, 256, 0),
-            'amp': _choice(f, 'amp', ('none', 'fp16', 'bf16'), 'none')}
-
-
-def _choice(fields, key, known, *default):
-    value = fields.raw(key, *default)
-    if value not in known:
-        fields.fail(key, f"must be one of {', '.join(known)}, not '{value}'")
+def _plain(value: Any) -> Any:
+    """Return tuples as lists and sizes as [width, height], as the file has them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Size):
+        return [value.width, value.height]
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
     return value
-
-
-def _flag(fields, key, default):
-    value = fields.raw(key, default)
-    if not isinstance(value, bool):
-        fields.fail(key, 'must be true or false')
-    return value
-
-
-def _pair(fields, key, low, high, *default, whole=False):
-    value = fields.raw(key, *default)
-    kinds = (int,) if whole else (int, float)
-    if not (isinstance(value, (list, tuple)) and len(value) == 2
-            and all(isinstance(v, kinds) and not isinstance(v, bool) and low <= v <= high
-                    for v in value)):
-        noun = 'whole numbers' if whole else 'numbers'
-        fields.fail(key, f'must be two {noun} from {low} to {high}')
-    return tuple(value)

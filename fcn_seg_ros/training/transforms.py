@@ -7,27 +7,40 @@ Everything stays uint8 and the crop is taken first: together the transforms must
 little beside a training step on the CPU.
 """
 
+from collections.abc import Callable, Sequence
 import math
+from typing import Any
 
-import cv2
 import torch
 import torch.nn.functional as F
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from .corruptions import through_jpeg
 from .datasets import IGNORE
+from .recipe import Recipe
+from ..support.arrays import Size
 
 PADDING = (124, 116, 104)
 """Colour beyond the picture's edge: ImageNet's mean, zero for the network."""
 
 
-def uniform(low, high):
-    """Return a float drawn evenly from ``low``..``high``."""
+def uniform(low: float, high: float) -> float:
+    """
+    Return a float drawn evenly.
+
+    :param low: lowest.
+    :param high: highest.
+    """
     return low + (high - low) * torch.rand(()).item()
 
 
-def chance(probability):
-    """Return True with this probability."""
+def chance(probability: float) -> bool:
+    """
+    Return True as often as asked for.
+
+    :param probability: 0 to 1.
+    """
     return torch.rand(()).item() < probability
 
 
@@ -40,8 +53,8 @@ class RandomScaledCrop(v2.Transform):
     Where the window reaches beyond the picture, it is padded with :data:`PADDING`
     and :data:`IGNORE`.
 
-    :param size: (width, height) of the network's input.
-    :param crop: (width, height) of the result.
+    :param size: of the network's input.
+    :param crop: of the result.
     :param scale: (lowest, highest) scale.
     :param aspect: the width's scale differs by a factor of at most e^aspect.
     :param max_ratio: windows of which one class covers more than this share are drawn
@@ -50,19 +63,25 @@ class RandomScaledCrop(v2.Transform):
         drawn evenly from those in the picture, so that rare classes are seen more often.
     """
 
-    def __init__(self, size, crop, scale=(1.0, 1.0), aspect=0.0, max_ratio=1.0, focus=0.0):
+    def __init__(self, size: Size, crop: Size, scale: tuple[float, float] = (1.0, 1.0),
+                 aspect: float = 0.0, max_ratio: float = 1.0, focus: float = 0.0) -> None:
         super().__init__()
         self.size, self.crop, self.scale = size, crop, scale
         self.aspect, self.max_ratio, self.focus = aspect, max_ratio, focus
 
-    def make_params(self, flat_inputs):
-        """Draw the window: top, left, height and width in the picture's pixels."""
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """
+        Draw the window.
+
+        :param flat_inputs: what is transformed; a Mask is among it.
+        :returns: top, left, height and width in the picture's pixels.
+        """
         mask = next(x for x in flat_inputs if isinstance(x, tv_tensors.Mask))
         rows, columns = mask.shape[-2:]
         scale = math.exp(uniform(math.log(self.scale[0]), math.log(self.scale[1])))
         stretch = math.exp(uniform(-self.aspect, self.aspect))
-        width = max(1, round(columns * self.crop[0] / (self.size[0] * scale * stretch)))
-        height = max(1, round(rows * self.crop[1] / (self.size[1] * scale)))
+        width = max(1, round(columns * self.crop.width / (self.size.width * scale * stretch)))
+        height = max(1, round(rows * self.crop.height / (self.size.height * scale)))
         for _ in range(10):
             top, left = self._place(mask, height, width)
             if self.max_ratio >= 1 or _largest_share(mask, top, left, height, width) \
@@ -70,23 +89,30 @@ class RandomScaledCrop(v2.Transform):
                 break
         return {'top': top, 'left': left, 'height': height, 'width': width}
 
-    def _place(self, mask, height, width):
+    def _place(self, mask: torch.Tensor, height: int, width: int) -> tuple[int, int]:
         # A window larger than the picture has a negative margin and begins before it.
         margins = mask.shape[-2] - height, mask.shape[-1] - width
         center = _random_class_pixel(mask) if chance(self.focus) else None
         if center is None:
-            return tuple(round(uniform(min(0, m), max(0, m))) for m in margins)
-        return tuple(min(max(spot, min(0, m)), max(0, m)) for spot, m in zip(
-            (center[0] - height // 2, center[1] - width // 2), margins))
+            top, left = (round(uniform(min(0, m), max(0, m))) for m in margins)
+        else:
+            top, left = (min(max(spot, min(0, m)), max(0, m)) for spot, m in zip(
+                (center[0] - height // 2, center[1] - width // 2), margins))
+        return top, left
 
-    def transform(self, inpt, params):
-        """Cut, resize and pad one picture or mask."""
+    def transform(self, inpt: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
+        """
+        Cut, resize and pad.
+
+        :param inpt: an Image or a Mask.
+        :param params: what :meth:`make_params` drew.
+        """
         is_mask = isinstance(inpt, tv_tensors.Mask)
         rows, columns = inpt.shape[-2:]
         top, left, height, width = (params[k] for k in ('top', 'left', 'height', 'width'))
         y0, y1 = max(top, 0), min(top + height, rows)
         x0, x1 = max(left, 0), min(left + width, columns)
-        out_w, out_h = self.crop
+        out_h, out_w = self.crop
         # Where the visible part of the window lies in the result.
         v0, v1 = round((y0 - top) * out_h / height), round((y1 - top) * out_h / height)
         u0, u1 = round((x0 - left) * out_w / width), round((x1 - left) * out_w / width)
@@ -102,17 +128,23 @@ class RandomScaledCrop(v2.Transform):
                 whole = part.new_tensor(PADDING).view(3, 1, 1).repeat(1, out_h, out_w)
             whole[..., v0:v1, u0:u1] = part
             part = whole
-        return tv_tensors.wrap(part, like=inpt)
+        return _wrap(part, inpt)
 
 
-def _largest_share(mask, top, left, height, width):
+def _wrap(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Return a tensor as an Image or a Mask, as the other one is."""
+    wrapped: torch.Tensor = tv_tensors.wrap(tensor, like=like)
+    return wrapped
+
+
+def _largest_share(mask: torch.Tensor, top: int, left: int, height: int, width: int) -> float:
     """Return the share of the window's most frequent class, from every fourth pixel."""
     part = mask[max(top, 0):top + height:4, max(left, 0):left + width:4]
     counts = torch.bincount(part.flatten(), minlength=256)[:IGNORE]
     return counts.max().item() / max(1, counts.sum().item())
 
 
-def _random_class_pixel(mask):
+def _random_class_pixel(mask: torch.Tensor) -> tuple[int, int] | None:
     """Return (row, column) of a pixel of an evenly drawn class, from every fourth pixel."""
     coarse = mask[::4, ::4]
     classes = torch.bincount(coarse.flatten(), minlength=256)[:IGNORE].nonzero()[:, 0]
@@ -145,14 +177,20 @@ class ColorAffine(v2.Transform):
     _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213],
                          [0.2115, -0.5227, 0.3112]])
 
-    def __init__(self, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0, balance=0.0,
-                 gamma=0.0, grey=0.0):
+    def __init__(self, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0,
+                 hue: float = 0.0, balance: float = 0.0, gamma: float = 0.0, grey: float = 0.0
+                 ) -> None:
         super().__init__()
         self.brightness, self.contrast, self.saturation = brightness, contrast, saturation
         self.hue, self.balance, self.gamma, self.grey = hue, balance, gamma, grey
 
-    def make_params(self, flat_inputs):
-        """Draw the matrix (3 x 4, for values 0..1) and the exponent."""
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """
+        Draw the change.
+
+        :param flat_inputs: what is transformed; nothing of it matters here.
+        :returns: the matrix (float tensor 3 x 4, for values 0..1) and the exponent.
+        """
         saturation = 0.0 if chance(self.grey) else uniform(
             1 - self.saturation, 1 + self.saturation)
         turn = 2 * math.pi * uniform(-self.hue, self.hue)
@@ -166,52 +204,73 @@ class ColorAffine(v2.Transform):
         return {'matrix': torch.cat([matrix, offset], 1),
                 'gamma': math.exp(uniform(-self.gamma, self.gamma))}
 
-    def transform(self, inpt, params):
-        """Apply the matrix, then the exponent, to a uint8 picture."""
+    def transform(self, inpt: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
+        """
+        Apply the matrix, then the exponent.
+
+        :param inpt: uint8 tensor 3 x H x W.
+        :param params: what :meth:`make_params` drew.
+        """
         matrix = params['matrix']
         pixels = torch.addmm(255 * matrix[:, 3:], matrix[:, :3], inpt.flatten(1).float())
         pixels.clamp_(0, 255)
         if self.gamma:
             table = (255 * torch.linspace(0, 1, 256).pow(params['gamma'])).round()
             pixels = table[pixels.to(torch.int32)]
-        return tv_tensors.wrap(pixels.to(torch.uint8).view(inpt.shape), like=inpt)
+        return _wrap(pixels.to(torch.uint8).view(inpt.shape), inpt)
 
 
 class Noise(v2.Transform):
-    """Add Gaussian noise, one sigma per picture, drawn from ``sigma`` (grey levels 0..255)."""
+    """
+    Add Gaussian noise, one sigma per picture.
+
+    :param sigma: lowest and highest, grey levels 0..255.
+    """
 
     _transformed_types = (tv_tensors.Image,)
 
-    def __init__(self, sigma):
+    def __init__(self, sigma: tuple[float, float]) -> None:
         super().__init__()
         self.sigma = sigma
 
-    def transform(self, inpt, params):
-        """Add the noise to a uint8 picture."""
+    def transform(self, inpt: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
+        """
+        Add the noise.
+
+        :param inpt: uint8 tensor 3 x H x W.
+        :param params: not used.
+        """
         noisy = inpt.float() + torch.randn(inpt.shape) * uniform(*self.sigma)
-        return tv_tensors.wrap(noisy.clamp_(0, 255).to(torch.uint8), like=inpt)
+        return _wrap(noisy.clamp_(0, 255).to(torch.uint8), inpt)
 
 
 class Jpeg(v2.Transform):
-    """Compress as JPEG, at a quality drawn from ``quality`` (lowest, highest; 1..100)."""
+    """
+    Compress as JPEG and decompress.
+
+    :param quality: lowest and highest, 1..100.
+    """
 
     _transformed_types = (tv_tensors.Image,)
 
-    def __init__(self, quality):
+    def __init__(self, quality: tuple[int, int]) -> None:
         super().__init__()
         self.quality = quality
 
-    def transform(self, inpt, params):
-        """Compress and decompress a uint8 picture."""
+    def transform(self, inpt: torch.Tensor, params: dict[str, Any]) -> torch.Tensor:
+        """
+        Compress and decompress.
+
+        :param inpt: uint8 tensor 3 x H x W.
+        :param params: not used.
+        """
         low, high = self.quality
-        quality = torch.randint(low, high + 1, ()).item()
-        bgr = inpt.permute(1, 2, 0).numpy()[..., ::-1]
-        _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        rgb = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].copy()
-        return tv_tensors.wrap(torch.from_numpy(rgb).permute(2, 0, 1), like=inpt)
+        quality = int(torch.randint(low, high + 1, ()))
+        rgb = through_jpeg(inpt.permute(1, 2, 0).numpy(), quality)
+        return _wrap(torch.from_numpy(rgb).permute(2, 0, 1), inpt)
 
 
-def training_transforms(recipe):
+def training_transforms(recipe: Recipe) -> Callable[..., Any]:
     """
     Return the transforms of a training recipe.
 
@@ -219,7 +278,8 @@ def training_transforms(recipe):
     :returns: callable on (Image, Mask).
     """
     a = recipe.augment
-    steps = [RandomScaledCrop(recipe.size, recipe.crop, a.scale, a.aspect, a.max_ratio, a.focus)]
+    steps: list[v2.Transform] = [RandomScaledCrop(recipe.size, recipe.crop, a.scale, a.aspect,
+                                                  a.max_ratio, a.focus)]
     if a.flip:
         steps.append(v2.RandomHorizontalFlip(a.flip))
     steps.append(ColorAffine(a.brightness, a.contrast, a.saturation, a.hue, a.balance, a.gamma,
@@ -230,10 +290,12 @@ def training_transforms(recipe):
         steps.append(v2.RandomApply([Noise(a.noise_sigma)], a.noise))
     if a.jpeg:
         steps.append(v2.RandomApply([Jpeg(a.jpeg_quality)], a.jpeg))
-    return v2.Compose(steps)
+    composed: Callable[..., Any] = v2.Compose(steps)
+    return composed
 
 
-def mix_classes(image, labels, other_image, other_labels, pasted):
+def mix_classes(image: torch.Tensor, labels: torch.Tensor, other_image: torch.Tensor,
+                other_labels: torch.Tensor, pasted: Sequence[int]) -> None:
     """
     Paste the pixels of some classes of one picture onto another, in place (ClassMix-like).
 

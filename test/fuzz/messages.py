@@ -11,7 +11,7 @@ import zlib
 
 from builtin_interfaces.msg import Time
 import cv2
-from fcn_seg_ros.image import SUPPORTED
+from fcn_seg_ros.images.raw import SUPPORTED
 from hypothesis import strategies as st
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest

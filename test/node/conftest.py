@@ -3,16 +3,16 @@
 import os
 from pathlib import Path
 
-from fcn_seg_ros.dds import profile_environment
+from fcn_seg_ros.ros.dds import closed, profile_environment, PROFILE_NAMES
 from graph import Domain, Graph, NodeProcess
 from networks import OTHER, TINY, write_network
 import pytest
 
 # Before any node is: those of other machines and of other users must not interfere.
-os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ.pop('ROS_LOCALHOST_ONLY', None)
-for _name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
-    os.environ.pop(_name, None)
+_environment = {name: value for name, value in closed(os.environ).items()
+                if name not in PROFILE_NAMES}
+os.environ.clear()
+os.environ.update(_environment)
 os.environ.update(profile_environment())
 
 

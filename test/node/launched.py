@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 import unittest
 
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.support.paths import share_dir
 from graph import Graph, image_message, picture
 from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription

@@ -1,6 +1,6 @@
 """Networks for tests: small inputs and seeded random weights, in the bundled network's format."""
 
-from fcn_seg_ros.model import FCNResNet18
+from fcn_seg_ros.networks.model import FCNResNet18
 from safetensors.torch import save_file
 import torch
 import yaml

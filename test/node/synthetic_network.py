@@ -3,9 +3,9 @@
 from contextlib import contextmanager
 
 import cv2
-from fcn_seg_ros.model import FCNResNet18, interpolate_scores
-from fcn_seg_ros.preprocess import Preprocessor
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.inference.preprocess import Preprocessor
+from fcn_seg_ros.networks.model import FCNResNet18, interpolate_scores
+from fcn_seg_ros.networks.registry import Registry
 import numpy as np
 from safetensors.torch import load_file, save_file
 import synthetic_world as synthetic
@@ -32,7 +32,7 @@ def write_trained_network(models_dir):
         registry = Registry.load()
         bundled = registry.get('fcn-resnet18-street')
         _take_backbone(model, registry.find_weights(bundled))
-        preprocess = Preprocessor((HEIGHT, WIDTH), bundled.mean, bundled.std, 'cpu')
+        preprocess = Preprocessor((HEIGHT, WIDTH), bundled.mean, bundled.std)
         _train_decoders(model, *_features(model, preprocess, rng), rng)
     folder = models_dir / NAME
     folder.mkdir(parents=True)

@@ -10,7 +10,7 @@ from sensor_msgs.msg import Image
 CAMERAS = [f'camera{index}' for index in range(4)]
 SLOW = """
 import time
-from fcn_seg_ros.engines.torch_engine import TorchEngine
+from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 
 call = TorchEngine.__call__
 
@@ -26,13 +26,13 @@ init = TorchEngine.__init__
 
 def batching(self, *args, **kwargs):
     init(self, *args, **kwargs)
-    self.batches = True
+    self.prefers_batches = True
 
 TorchEngine.__init__ = batching
 """
 WHITE_FAILS = BATCHES + """
 def fail(self, batch):
-    if (batch > 1).all(dim=(1, 2, 3)).any():
+    if (batch > 1).all((1, 2, 3)).any():
         raise ValueError('white')
     return slow(self, batch)
 

@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 FAILING = """
 import threading
 import torch
-from fcn_seg_ros.engines.torch_engine import TorchEngine
+from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 
 init, call = TorchEngine.__init__, TorchEngine.__call__
 engines = []

@@ -7,8 +7,8 @@ import sys
 import time
 
 import cv2
-from fcn_seg_ros.compressed import decode
-from fcn_seg_ros.image import to_rgb
+from fcn_seg_ros.images.compressed import decode
+from fcn_seg_ros.images.raw import to_rgb
 from fcn_seg_ros.offline.sinks import video_sink, write_image
 from graph import BEST_EFFORT, close, DEADLINE, Domain, Graph, mask_of, picture, RELIABLE
 import pytest

@@ -4,7 +4,7 @@ import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
-from fcn_seg_ros.compressed import encode_jpeg, encode_png
+from fcn_seg_ros.images.compressed import encode_jpeg, encode_png
 from fcn_seg_ros.msg import ClassFractions
 from graph import BEST_EFFORT, image_message, new_header, picture, RELIABLE, to_array
 import numpy as np
@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 BIG = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), np.uint8)
 SLOW = """
 import time
-from fcn_seg_ros.engines.torch_engine import TorchEngine
+from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 call = TorchEngine.__call__
 def slow(self, batch):
     time.sleep(0.5)

@@ -53,12 +53,10 @@ def test_arguments_are_described_and_agree_with_the_node(launch_module):
     declared = {a.name: a for a in launch_module.generate_launch_description().entities
                 if isinstance(a, DeclareLaunchArgument)}
     assert all(a.description for a in declared.values())
-    specs = {spec.name: spec for spec in SPECS}
-    for name, (kind, _, choices) in launch_module.PARAMETERS.items():
-        assert isinstance(specs[name].default, kind)
-        if specs[name].choices:
-            assert choices == tuple(specs[name].choices)
-            assert declared[name].choices == ['', *choices]
+    for name, spec in launch_module.PARAMETERS.items():
+        if spec.choices:
+            assert declared[name].choices == ['', *spec.choices]
+    assert len(launch_module.PARAMETERS) > 20
 
 
 def test_it_starts_one_node(launch_module):
@@ -69,8 +67,9 @@ def test_it_starts_one_node(launch_module):
 
 @pytest.mark.parametrize('arguments, words', [
     ({'engine': 'magic'}, 'magic'),
-    ({'overlay_alpha': 'much'}, "'much' is not a float"),
-    ({'threads': '1.5'}, "'1.5' is not a int"),
+    ({'overlay_alpha': 'much'}, "'much' is of the wrong type: it must be a number"),
+    ({'threads': '1.5'}, "'1.5' is of the wrong type: it must be a whole number"),
+    ({'cameras': '[a'}, 'cameras'),
     ({'params_file': '/nowhere.yaml'}, 'does not exist'),
 ])
 def test_a_bad_argument_fails_before_anything_starts(launch_module, arguments, words):

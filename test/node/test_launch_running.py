@@ -83,7 +83,7 @@ def test_the_demo_ends_when_its_node_cannot_start(tmp_path):
 from launch import LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import AnyLaunchDescriptionSource
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.support.paths import share_dir
 service = LaunchService()
 service.include_launch_description(LaunchDescription([IncludeLaunchDescription(
     AnyLaunchDescriptionSource(str(share_dir() / 'launch' / 'demo.launch.py')),

@@ -22,7 +22,7 @@ segmenter.load_network = hang
 """
 HANGS_IN_A_FRAME = """
 import threading
-from fcn_seg_ros.engines.torch_engine import TorchEngine
+from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 def hang(self, batch):
     print('hanging in a frame', flush=True)
     threading.Event().wait()

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 from builtin_interfaces.msg import Time
 from fcn_seg_ros.errors import CalibrationError
+from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation.costmap import GridSettings
 from fcn_seg_ros.navigation.obstacles import CloudLimits
-from fcn_seg_ros.navigation.pose import Pose
 from fcn_seg_ros.navigation.roles import RoleTable
 from fcn_seg_ros.ros.navigation import (
     CameraPipeline, GridPipeline, points_message, pose_from_transform, robot_in_grid,

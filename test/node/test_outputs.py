@@ -1,8 +1,8 @@
 """What comes out of the node for what goes in, over DDS."""
 
 import cv2
-from fcn_seg_ros.compressed import decode
-from fcn_seg_ros.image import SUPPORTED
+from fcn_seg_ros.images.compressed import decode
+from fcn_seg_ros.images.raw import SUPPORTED
 from fcn_seg_ros.msg import ClassFractions
 from fcn_seg_ros.segmenter import Segmenter
 from graph import image_message, mask_of, new_header, picture, to_array

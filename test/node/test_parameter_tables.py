@@ -1,7 +1,12 @@
 """The parameters that the pages list are the node's, with the node's defaults."""
 
+from array import array
+from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 import re
+import subprocess
+import sys
 
 from fcn_seg_ros.ros.parameter_specs import SPECS
 import pytest
@@ -11,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAVIGATION = {'mount', 'points', 'costmap'}
 """Groups that docs/navigation.md explains one by one, and the README as a whole."""
 OF_NAVIGATION = {'roles', 'ground_frame', 'ground_z'}
+SPEC = {spec.name: spec for spec in SPECS}
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
 
 
@@ -29,6 +35,46 @@ def explained(page):
             if len(names) == 1 and '*' not in names[0]}
     assert all(len(cells) == 2 and len(cells[1]) > 5 for cells in rows.values())
     return {name: yaml.safe_load(default) for name, (default, _) in rows.items()}
+
+
+def generator():
+    """Return tools/generate.py as a module."""
+    spec = spec_from_file_location('generate', ROOT / 'tools' / 'generate.py')
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_made_from_the_table_is_fresh(monkeypatch):
+    module = generator()
+    assert module.stale() == []
+    changed = (replace(module.SPECS[0], description='Something else.'), *module.SPECS[1:])
+    monkeypatch.setattr(module, 'SPECS', changed)
+    assert module.stale() == ['README.md', 'config/segmentation.yaml']
+
+
+def test_the_table_needs_neither_ros_nor_pytorch():
+    code = ('import sys, fcn_seg_ros.ros.parameter_specs; '
+            'print(not {"rclpy", "torch"} & set(sys.modules))')
+    assert subprocess.check_output([sys.executable, '-c', code], text=True) == 'True\n'
+
+
+@pytest.mark.parametrize(('name', 'written', 'value'), [
+    ('max_rate', 10, 10.0), ('max_rate', 2.5, 2.5), ('threads', 3, 3), ('device', 0, '0'),
+    ('device', 'cuda:1', 'cuda:1'), ('cameras', 'front', ['front']), ('cameras', (), []),
+    ('cameras', array('q'), []), ('cameras', ['a', 'b'], ['a', 'b']), ('download', True, True)])
+def test_how_a_value_may_be_written(name, written, value):
+    fitted = SPEC[name].fitted(written)
+    assert (fitted, type(fitted)) == (value, type(value))
+
+
+@pytest.mark.parametrize(('name', 'written'), [
+    ('max_rate', 'fast'), ('max_rate', True), ('max_rate', None), ('threads', 2.5),
+    ('threads', True), ('device', True), ('device', ['cpu']), ('cameras', [1]), ('cameras', 1),
+    ('cameras', None), ('cameras', b'ab'), ('download', 1), ('download', 'yes')])
+def test_what_a_value_cannot_be(name, written):
+    with pytest.raises(ValueError, match=f'^{name}: .* it must be '):
+        SPEC[name].fitted(written)
 
 
 def test_the_navigation_page_explains_every_parameter_of_clouds_and_grid():

@@ -5,7 +5,7 @@ from graph import image_message, mask_of, parameter_messages, picture
 from networks import OTHER, TINY
 import numpy as np
 import pytest
-from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.msg import Parameter as ParameterMessage, ParameterType, ParameterValue
 from rcl_interfaces.srv import (
     DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically)
 from rclpy.parameter import parameter_value_to_python
@@ -79,6 +79,61 @@ def test_what_cannot_be_obeyed_is_rejected_with_a_reason(bench, values, reason):
     assert reason in why
     assert '\n' not in why
     assert bench.get(name) == before
+
+
+@pytest.mark.parametrize(('written', 'value'), [
+    ({'max_rate': 10}, 10.0),
+    ({'overlay_alpha': 1}, 1.0),
+    ({'ignore_classes': 'sky'}, ['sky']),
+    ({'ignore_classes': []}, []),
+    ({'diagnostics__age_warn': 3}, 3.0),
+    ({'regions__left': [0, 0, 1, 1]}, [0.0, 0.0, 1.0, 1.0]),
+])
+def test_values_may_be_written_as_people_write_them(bench, written, value):
+    name = next(iter(written)).replace('__', '.')
+    before = bench.get(name)
+    assert bench.request(**written) == (True, '')
+    assert list(bench.get(name) if isinstance(value, list) else [bench.get(name)]) == (
+        value if isinstance(value, list) else [value])
+    assert bench.request(**{name: before})[0]
+
+
+@pytest.mark.parametrize('type_', [
+    ParameterType.PARAMETER_BOOL_ARRAY, ParameterType.PARAMETER_BYTE_ARRAY,
+    ParameterType.PARAMETER_INTEGER_ARRAY, ParameterType.PARAMETER_STRING_ARRAY])
+def test_an_empty_list_has_no_type(bench, type_):
+    """``ros2 param set /segmentation cameras '[]'`` sends one of booleans."""
+    request = SetParametersAtomically.Request(parameters=[
+        ParameterMessage(name='cameras', value=ParameterValue(type=type_))])
+    result = bench.graph.call(SetParametersAtomically,
+                              '/segmentation/set_parameters_atomically', request).result
+    assert (result.successful, result.reason) == (True, '')
+
+
+def test_values_at_the_start_may_be_written_as_people_write_them(nodes):
+    node = nodes.start(max_rate=10, cameras='front', mount__front__height=1, mount__height=2,
+                       regions='left', regions__left=[0, 0, 1, 1], ignore_classes='sky')
+    node.wait_for_log('waiting for images on /front/image')
+    values = nodes.graph.call(GetParameters, '/segmentation/get_parameters', GetParameters.Request(
+        names=['max_rate', 'cameras', 'mount.front.height', 'mount.front.x', 'regions.left',
+               'ignore_classes'])).values
+    values = [parameter_value_to_python(value) for value in values]
+    assert [list(value) if not isinstance(value, float) else value for value in values] == [
+        10.0, ['front'], 1.0, 0.0, [0.0, 0.0, 1.0, 1.0], ['sky']]
+
+
+@pytest.mark.parametrize(('params', 'words'), [
+    ({'max_rate': 'fast'}, "max_rate: 'fast' is of the wrong type: it must be a number"),
+    ({'device': True}, 'it must be a text'),
+    ({'cameras': [1, 2]}, 'it must be a list of texts'),
+    ({'download': 1}, 'it must be true or false'),
+    ({'overlay_alpha': 2}, 'overlay_alpha'),
+])
+def test_a_value_that_cannot_be_one_ends_the_start_with_one_line(nodes, params, words):
+    node = nodes.start(**params)
+    assert node.wait_for_exit() == 1
+    line, = node.lines()
+    assert words in line
 
 
 def test_a_partly_invalid_request_changes_nothing(bench):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from fcn_seg_ros.ros.messages import image_message
 from fcn_seg_ros.ros.pipeline import Pipeline
-from fcn_seg_ros.statistics import Statistics
+from fcn_seg_ros.ros.statistics import Statistics
 import numpy as np
 import pytest
 from std_msgs.msg import Header
@@ -57,7 +57,7 @@ class Rig:
             keep_on=lambda: True, on_fault=lambda: None)
         self.segmenter = SimpleNamespace(network=SimpleNamespace(name='gate'))
 
-    batches = False
+    prefers_batches = False
 
     def try_batch(self, images, settings, want_confidence):
         return None

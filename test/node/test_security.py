@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.support.paths import share_dir
 import pytest
 from sensor_msgs.msg import Image
 

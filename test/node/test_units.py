@@ -3,14 +3,17 @@
 import sys
 from types import ModuleType, SimpleNamespace
 
-from fcn_seg_ros.classes import ClassSet
-from fcn_seg_ros.ros import inputs, label_info, qos
-from fcn_seg_ros.statistics import Statistics
+from fcn_seg_ros.networks.classes import ClassSet
+from fcn_seg_ros.ros import qos
+from fcn_seg_ros.ros.inputs import image as inputs
+from fcn_seg_ros.ros.outputs import label_info
+from fcn_seg_ros.ros.statistics import Statistics
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+VOLATILE, TRANSIENT_LOCAL = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
 
 
 class FakeNode:
@@ -18,6 +21,10 @@ class FakeNode:
 
     def __init__(self):
         self.published = []
+        self.said = []
+
+    def get_logger(self):
+        return SimpleNamespace(info=self.said.append)
 
     def resolve_topic_name(self, name):
         return f'/{name}'
@@ -37,8 +44,9 @@ class FakeNode:
         return Clock()
 
     def get_publishers_info_by_topic(self, topic):
-        return [SimpleNamespace(qos_profile=SimpleNamespace(reliability=reliability))
-                for reliability in self.offers]
+        return [SimpleNamespace(qos_profile=SimpleNamespace(
+            reliability=reliability, durability=durability))
+            for reliability, durability in self.offers]
 
 
 @pytest.mark.parametrize(('camera_rate', 'max_rate', 'expected'), [
@@ -73,8 +81,18 @@ def test_a_new_limit_is_obeyed_at_once(monkeypatch):
     ((RELIABLE, BEST_EFFORT), BEST_EFFORT)])
 def test_reliable_only_where_every_camera_is(offers, expected):
     node = FakeNode()
-    node.offers = offers
-    assert qos.offered_reliability(node, 'image') == expected
+    node.offers = [(reliability, VOLATILE) for reliability in offers]
+    assert qos.offered(node, 'image') == (expected, VOLATILE)
+
+
+@pytest.mark.parametrize(('offers', 'expected'), [
+    ((), VOLATILE), ((VOLATILE,), VOLATILE), ((TRANSIENT_LOCAL,), TRANSIENT_LOCAL),
+    ((TRANSIENT_LOCAL, VOLATILE), VOLATILE)])
+def test_what_was_published_before_is_asked_for_only_where_every_camera_keeps_it(
+        offers, expected):
+    node = FakeNode()
+    node.offers = [(RELIABLE, durability) for durability in offers]
+    assert qos.offered(node, 'image') == (RELIABLE, expected)
 
 
 def test_label_info_names_the_classes(monkeypatch):
@@ -116,6 +134,8 @@ def test_without_vision_msgs_there_is_no_label_info():
     output.publish(None, 0.0)
     output.close()
     assert node.published == []
+    text, = node.said
+    assert 'vision_msgs' in text and 'semantic_segmentation_layer' in text
 
 
 def test_a_callback_of_what_is_being_destroyed_does_not_end_the_process():

@@ -3,15 +3,16 @@
 import json
 from pathlib import Path
 
-from fcn_seg_ros.registry import Registry
-from fcn_seg_ros.rviz import CAMERA_TOPIC, config_path, topics
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.ros.rviz import CAMERA_TOPIC, config_path, topics
 from graph import mask_of
 from networks import OTHER, TINY
 import pytest
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from rclpy.qos import (DurabilityPolicy, HistoryPolicy, LivelinessPolicy, qos_check_compatible,
-                       QoSCompatibility, QoSProfile, ReliabilityPolicy)
+from rclpy.qos import (
+    DurabilityPolicy, HistoryPolicy, LivelinessPolicy, qos_check_compatible, QoSCompatibility,
+    QoSProfile, ReliabilityPolicy)
 from sensor_msgs.msg import Image
 import yaml
 

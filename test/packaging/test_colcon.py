@@ -44,6 +44,12 @@ def test_messages_and_modules_make_one_package(workspace, in_workspace):
     assert value == '[]'
 
 
+def test_type_checkers_find_the_types(in_workspace):
+    assert in_workspace(python(
+        'from pathlib import Path; import fcn_seg_ros; '
+        'print((Path(fcn_seg_ros.__file__).parent / "py.typed").is_file())')) == 'True'
+
+
 def test_a_message_survives_serialization(in_workspace):
     assert in_workspace(python(
         'from fcn_seg_ros.msg import ClassFraction, ClassFractions as M; '
@@ -65,7 +71,7 @@ def test_the_ament_index_knows_package_and_messages(workspace, in_workspace):
 
 def test_data_is_found_beside_the_modules(workspace, in_workspace):
     share = in_workspace(python(
-        'from fcn_seg_ros.paths import share_dir; print(share_dir())'))
+        'from fcn_seg_ros.support.paths import share_dir; print(share_dir())'))
     assert Path(share) == workspace / 'install' / PACKAGE / 'share' / PACKAGE
 
 
@@ -80,3 +86,11 @@ def test_the_node_is_an_executable_of_the_package(workspace, in_workspace):
 def test_the_command_line_is_an_executable_of_the_package(workspace, in_workspace):
     command = workspace / 'install' / PACKAGE / 'lib' / PACKAGE / 'fcn-seg'
     assert 'fcn-resnet18-street' in in_workspace(f'{command} networks')
+
+
+def test_tests_that_need_pip_say_so(in_workspace):
+    """``colcon test`` runs the unit tests where pip has not installed the package."""
+    printed = in_workspace(
+        f'python3 -m pytest -q -p no:cacheprovider -rs {REPOSITORY}/test/unit/test_packaging.py')
+    assert 'the package was not installed by pip' in printed
+    assert ' passed' in printed

@@ -47,6 +47,10 @@ def test_exactly_the_modules_of_the_repository_are_installed(installed, site):
     assert modules == sources(PACKAGE, '*.py')
 
 
+def test_type_checkers_find_the_types(installed, site):
+    assert site / PACKAGE / 'py.typed' in installed
+
+
 @pytest.mark.parametrize('folder', ['config', 'demo', 'launch', 'models', 'msg', 'rviz'])
 def test_data_is_shared(folder, installed):
     share = Path('share') / PACKAGE

@@ -5,7 +5,7 @@ from collections import Counter
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from fcn_seg_ros.msg import ClassFractions
 from fcn_seg_ros.navigation.points import POINT
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.networks.registry import Registry
 from nav_msgs.msg import OccupancyGrid
 import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2

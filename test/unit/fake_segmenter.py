@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import cv2
-from fcn_seg_ros.classes import class_set_from_labels
+from fcn_seg_ros.networks.classes import class_set_from_labels
 from fcn_seg_ros.segmenter import Segmentation
 import numpy as np
 

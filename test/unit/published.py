@@ -6,7 +6,8 @@ import tarfile
 import tempfile
 import warnings
 
-from fcn_seg_ros.model import FCNResNet18, LADDERS
+from fcn_seg_ros.networks.decoders import DECODERS
+from fcn_seg_ros.networks.model import FCNResNet18
 import torch
 
 torch.set_num_threads(1)  # the pictures are tiny: threads would only wait for each other
@@ -42,7 +43,7 @@ def onnx(form='published', decoder='fcn32s', num_classes=5):
     options = {
         # Before opset 11 ONNX has no interpolation like PyTorch's, which ladders need.
         'published': {'training': torch.onnx.TrainingMode.PRESERVE,
-                      'opset_version': 11 if decoder in LADDERS else 9,
+                      'opset_version': 9 if DECODERS[decoder].needs_stride32 else 11,
                       'do_constant_folding': False, 'keep_initializers_as_inputs': True},
         'folded': {},
     }[form]

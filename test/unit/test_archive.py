@@ -4,9 +4,9 @@ import gzip
 import io
 import tarfile
 
-from fcn_seg_ros import archive as archive_module
-from fcn_seg_ros.archive import MAX_MEMBERS, unpack
 from fcn_seg_ros.errors import FetchError
+from fcn_seg_ros.networks import archive as archive_module
+from fcn_seg_ros.networks.archive import MAX_MEMBERS, unpack
 from published import tar_gz
 import pytest
 

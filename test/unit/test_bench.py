@@ -2,13 +2,14 @@
 
 import json
 
-from fcn_seg_ros.bench import engines, machine, report, stages, stamps, suite
-from fcn_seg_ros.bench.arrivals import Arrivals
+from fcn_seg_ros.bench import engines, machine, report, stages, suite
+from fcn_seg_ros.bench.dds import stamps
+from fcn_seg_ros.bench.dds.arrivals import Arrivals
 from fcn_seg_ros.bench.goals import check
 from fcn_seg_ros.bench.timing import measure, Timing
 from fcn_seg_ros.cli.main import main
 from fcn_seg_ros.errors import FcnSegError
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.networks.registry import Registry
 import numpy as np
 import pytest
 from tiny_network import tiny_models_dir
@@ -122,7 +123,7 @@ def test_stamps_of_serialised_messages(order):
 
 def test_what_fails_over_dds_leaves_the_rest(monkeypatch, tmp_path, capsys):
     pytest.importorskip('rclpy')
-    from fcn_seg_ros.bench import end_to_end
+    from fcn_seg_ros.bench.dds import end_to_end
 
     def fail(*args):
         raise FcnSegError('nothing came')

@@ -2,8 +2,8 @@
 
 import math
 
-from fcn_seg_ros.calibration import Calibration
 from fcn_seg_ros.errors import CalibrationError
+from fcn_seg_ros.geometry.calibration import Calibration
 import pytest
 
 FILE = """\

@@ -1,8 +1,8 @@
 """Class sets: the shipped ones, and what a user's may look like."""
 
-from fcn_seg_ros.classes import ClassSet, MAX_COST, palette_color, read_colors, ROLES
 from fcn_seg_ros.errors import RegistryError
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.networks.classes import ClassSet, MAX_COST, palette_color, read_colors, ROLES
+from fcn_seg_ros.support.paths import share_dir
 import numpy as np
 import pytest
 

@@ -26,7 +26,7 @@ def fcn_seg(monkeypatch):
 
     fake = SimpleNamespace(run=run_source, SourceOptions=lambda **fields: fields)
     monkeypatch.setattr(main, 'COMMANDS', ('camera',))
-    monkeypatch.setitem(sys.modules, 'fcn_seg_ros.ros.image_source', fake)
+    monkeypatch.setitem(sys.modules, 'fcn_seg_ros.ros.camera_tool', fake)
     import fcn_seg_ros.ros
     monkeypatch.setattr(fcn_seg_ros.ros, 'image_source', fake, raising=False)
 

@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 
-from fcn_seg_ros.cli import main as cli
-from fcn_seg_ros.cli import networks
+from fcn_seg_ros.cli import main as cli, networks
 from fcn_seg_ros.errors import FcnSegError
 import pytest
 
@@ -53,3 +52,14 @@ def test_a_reader_that_leaves_is_no_error():
         os.close(writer)
     assert result.returncode == 1
     assert result.stderr == ''
+
+
+def test_an_opencv_that_cannot_be_silenced_later_is_silent(tmp_path):
+    """As OpenCV 4.6, whose backends for video write to stderr what does not concern a user."""
+    done = subprocess.run(
+        [sys.executable, '-c', 'import sys; from fcn_seg_ros.cli.main import main; import cv2; '
+         'del cv2.utils.logging; sys.exit(main())', 'camera', '99'], cwd=tmp_path,
+        text=True, capture_output=True, timeout=120, check=False,
+        env={key: value for key, value in os.environ.items() if key != 'OPENCV_LOG_LEVEL'})
+    assert done.returncode == 1
+    assert done.stderr == 'fcn-seg: 99 cannot be opened as a camera\n'

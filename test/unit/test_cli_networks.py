@@ -3,9 +3,9 @@
 import argparse
 import json
 
-from fcn_seg_ros import fetch as fetch_module
 from fcn_seg_ros.cli import fetch as fetch_command, networks as networks_command
 from fcn_seg_ros.errors import FetchError, RegistryError
+from fcn_seg_ros.networks import fetch as fetch_module
 from local_server import running
 import published
 import pytest
@@ -57,7 +57,7 @@ def test_json(tmp_path, capsys):
 
 
 def test_fetch(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(fetch_module, '_load', lambda network, weights: None)
+    monkeypatch.setattr(fetch_module, '_check_loads', lambda network, weights: None)
     archive = published.tar_gz({'model.onnx': b'weights'})
     with running({'/a': archive}) as server:
         options = ('--models-dir', tmp_path, '--url', server.url('/none'), '--url',

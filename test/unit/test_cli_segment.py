@@ -8,8 +8,8 @@ from fake_segmenter import CLASSES, FakeSegmenter
 from fcn_seg_ros.cli import main, segment
 from fcn_seg_ros.errors import MediaError
 from fcn_seg_ros.offline import jobs, sinks, sources
-from fcn_seg_ros.offline.files import new_folder, replacing
 from fcn_seg_ros.offline.render import Renderer
+from fcn_seg_ros.support.atomic_files import new_folder, replacing
 import numpy as np
 import pytest
 from tiny_network import LABELS, tiny_models_dir
@@ -382,7 +382,8 @@ def test_exif_orientation_of_photographs_is_obeyed(tmp_path):
 
 
 def test_bag(fcn_seg, tmp_path, capsys):
-    test_bags = pytest.importorskip('test_bags')
+    pytest.importorskip('rosbags')
+    import test_bags
     source = test_bags.write_bag(tmp_path / 'in', {
         '/image': (test_bags.IMAGE, [test_bags.raw(0), test_bags.raw(1)])})
     assert fcn_seg(source, tmp_path / 'out', '--topic', '/image', '--stats',

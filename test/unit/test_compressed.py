@@ -1,13 +1,13 @@
-"""JPEG and PNG: right pixels, and nothing decoded that is cut short, damaged or a bomb."""
+"""JPEG, PNG and WebP: right pixels, and nothing decoded that is cut short, damaged or a bomb."""
 
 from array import array
 import struct
 import zlib
 
 import cv2
-from fcn_seg_ros.compressed import decode, encode_jpeg, encode_png
 from fcn_seg_ros.errors import ImageError
-from fcn_seg_ros.image import MAX_PIXELS
+from fcn_seg_ros.images.compressed import decode, encode_jpeg, encode_png
+from fcn_seg_ros.images.raw import MAX_PIXELS, to_rgb
 from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
@@ -73,6 +73,74 @@ def test_transport_that_encoded_rgb_as_if_it_were_bgr():
     with_alpha = np.dstack((PICTURE, PICTURE[:, :, 0]))
     data = png_file(with_alpha, 6, 8)
     assert (decode(data, 'rgba8; png compressed rgb8') == PICTURE[:, :, ::-1]).all()
+
+
+def bayer(rgb, pattern):
+    """Return the mosaic that a camera of this pattern takes of a picture."""
+    channel = {'r': 0, 'g': 1, 'b': 2}
+    mosaic = np.empty(rgb.shape[:2], rgb.dtype)
+    for number, color in enumerate(pattern):
+        row, column = divmod(number, 2)
+        mosaic[row::2, column::2] = rgb[row::2, column::2, channel[color]]
+    return mosaic
+
+
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+@pytest.mark.parametrize(('bits', 'codec', 'words'), [
+    (8, 'png', '; png compressed '), (8, 'png', ';png compressed bayer'), (8, 'png', ''),
+    (16, 'png', '; png compressed '), (8, 'jpeg', '; jpeg compressed ')])
+def test_a_mosaic_is_read_as_the_raw_encoding_is(pattern, bits, codec, words):
+    mosaic = bayer(PICTURE, pattern)
+    if codec == 'jpeg':
+        data = encode_jpeg(mosaic, quality=100)
+    else:
+        data = encode_png(mosaic if bits == 8 else mosaic.astype(np.uint16) * 257)
+    rgb = decode(data, f'bayer_{pattern}{bits}{words}').astype(int)
+    raw = to_rgb(mosaic, height=H, width=W, encoding=f'bayer_{pattern}8', step=W).astype(int)
+    assert np.abs(rgb - raw).max() <= (0 if codec == 'png' else 12)
+    assert np.abs(rgb - PICTURE)[4:-4, 4:-4].mean() < 6
+
+
+def test_a_mosaic_that_the_publisher_has_demosaiced_already():
+    assert (decode(PNG, 'bayer_rggb8; png compressed bgr8') == PICTURE).all()
+
+
+@pytest.mark.parametrize('stated', ['mono16; png compressed ', 'mono16', 'png'])
+def test_grey_of_16_bits(stated):
+    levels = PICTURE[:, :, 1].astype(np.uint16) * 257
+    assert (decode(encode_png(levels), stated) == PICTURE[:, :, 1:2]).all()
+
+
+@pytest.mark.parametrize('stated', [
+    '16UC1; png compressed ', '32FC1; png compressed ', '16UC1', '16UC1 ; compressedDepth',
+    '32FC1; compressedDepth png', 'compressedDepth', '16SC1; png compressed', '8UC2; png',
+    'TYPE_16UC1; png compressed ', '64FC1;png compressed'])
+def test_measured_values_are_no_picture(stated):
+    depth = PICTURE[:, :, 1].astype(np.uint16) * 10
+    assert kind_of(encode_png(depth), stated) == 'encoding'
+
+
+@pytest.mark.parametrize('stated', [
+    'yuv422; jpeg compressed bgr8', 'bgra8; png compressed bgra8', '8UC3; png compressed ',
+    'bgr8 ; png compressed  bgr8 ', ' rgb8; png compressed bgr8  ', 'nv12; jpeg compressed bgr8',
+    'rgb16; png compressed bgr16', 'JPEG', 'webp', '; ', 'x;y;z'])
+def test_colours_of_other_formats(stated):
+    assert (decode(PNG, stated) == PICTURE).all()
+
+
+@pytest.mark.parametrize('stated', ['yuv422; png compressed ', 'nv12; png compressed ',
+                                    'uyvy;png compressed', 'yuyv'])
+def test_samples_of_yuv_in_one_channel_are_refused(stated):
+    assert kind_of(encode_png(PICTURE[:, :, 0]), stated) == 'encoding'
+
+
+def test_webp_and_its_truncations():
+    done, data = cv2.imencode('.webp', PICTURE[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 101])
+    assert done
+    data = data.tobytes()
+    assert (decode(data, 'webp') == PICTURE).all()
+    for length in range(12, len(data) - 1):
+        assert kind_of(data[:length]) == 'compressed'
 
 
 @pytest.mark.parametrize('wrap', [bytearray, memoryview, lambda b: array('B', b),

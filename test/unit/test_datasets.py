@@ -1,8 +1,10 @@
 """Each loader on a small tree of exactly the layout that its data set publishes."""
 
-import cv2
+import sys
+
 from fcn_seg_ros.errors import DatasetError, FcnSegError
-from fcn_seg_ros.training.datasets import Cached, IGNORE, open_dataset
+from fcn_seg_ros.training import datasets
+from fcn_seg_ros.training.datasets import Cached, DATASETS, IGNORE, open_dataset
 from fcn_seg_ros.training.datasets.base import ids_table, load_spec
 import numpy as np
 from PIL import Image
@@ -39,6 +41,25 @@ def first_row(dataset, index=0):
     assert image.dtype == torch.uint8 and image.shape == (3, *SIZE)
     assert labels.dtype == torch.uint8 and labels.shape == SIZE
     return labels[0].tolist()
+
+
+def test_a_module_with_a_named_class_is_a_data_set():
+    assert list(DATASETS) == sorted(DATASETS)
+    assert {'camvid', 'cityscapes', 'deepscene', 'folder', 'mhp', 'sun', 'voc', 'voc+sbd'} \
+        <= set(DATASETS)
+    assert all(kind.name == name for name, kind in DATASETS.items())
+
+
+def test_a_new_data_set_is_one_module(tmp_path, monkeypatch):
+    (tmp_path / 'yard.py').write_text(
+        'from .base import LabelPictures\n'
+        'class Yard(LabelPictures):\n'
+        '    """Found without being named elsewhere."""\n'
+        "    name = 'yard'\n")
+    monkeypatch.setattr(datasets, '__path__', [*datasets.__path__, str(tmp_path)])
+    found = datasets._find_datasets()
+    assert set(found) == {*DATASETS, 'yard'} and found['yard'].__doc__
+    monkeypatch.delitem(sys.modules, 'fcn_seg_ros.training.datasets.yard')
 
 
 @pytest.mark.parametrize('tutorial', [False, True])
@@ -149,6 +170,7 @@ def test_folder_with_ids_colours_and_subfolders(tmp_path):
     write_labels(tmp_path / 'train/labels/b/1.png', colour)
     dataset = open_dataset('folder', tmp_path, 'train')
     assert dataset.classes.labels == ('floor', 'box')
+    assert dataset.classes.roles == ('ground', 'unknown')  # a common label, and another
     assert first_row(dataset, 0)[:4] == [0, 1, IGNORE, 0]
     assert first_row(dataset, 1)[:4] == [0, 1, IGNORE, 0]
 
@@ -200,15 +222,64 @@ def test_other_faults_are_one_line_errors(tmp_path):
         open_dataset('camvid', tmp_path / 'no-such-folder')
 
 
-def test_exif_rotation_is_not_applied(tmp_path):
-    write_labels(tmp_path / 'train/labels/a.png', ids(0))
-    picture = Image.new('RGB', SIZE[::-1])
+@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
+def test_pictures_come_upright_as_segment_reads_them(tmp_path, orientation):
+    scene = np.zeros((48, 64, 3), np.uint8)  # what was before the camera: bright on the left
+    scene[:, :32] = 255
+    stored = np.rot90(scene, {1: 0, 3: 2, 6: 1, 8: 3}[orientation])
+    picture = Image.fromarray(np.ascontiguousarray(stored))
     exif = picture.getexif()
-    exif[0x0112] = 6
-    (tmp_path / 'train/images').mkdir()
+    exif[0x0112] = orientation
+    (tmp_path / 'train/images').mkdir(parents=True)
     picture.save(tmp_path / 'train/images/a.jpg', exif=exif)
-    assert cv2.imread(str(tmp_path / 'train/images/a.jpg')).shape[:2] == SIZE[::-1]
-    assert first_row(open_dataset('camvid', tmp_path)) == [0] * 8
+    write_labels(tmp_path / 'train/labels/a.png', np.zeros((48, 64)))
+    image, labels = open_dataset('camvid', tmp_path)[0]
+    assert image.shape[1:] == labels.shape == (48, 64)
+    assert image[:, :, :28].min() > 200 and image[:, :, 36:].max() < 50
+    if orientation > 5:  # labels of the picture as it is stored
+        write_labels(tmp_path / 'train/labels/a.png', np.zeros((64, 48)))
+        with pytest.raises(DatasetError, match=f'64x48 .upright by its EXIF orientation '
+                                               f'{orientation}. but its labels are 48x64'):
+            open_dataset('camvid', tmp_path)[0]
+
+
+def test_a_picture_cut_short_is_refused_by_name(tmp_path):
+    write_image(tmp_path / 'train/images/a.jpg', size=(64, 64))
+    write_labels(tmp_path / 'train/labels/a.png', np.zeros((64, 64)))
+    path = tmp_path / 'train/images/a.jpg'
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(FcnSegError, match='a.jpg'):
+        open_dataset('camvid', tmp_path)[0]
+
+
+def test_every_format_of_pictures_and_no_hidden_file(tmp_path):
+    (tmp_path / 'classes.txt').write_text('floor\nbox\n')
+    for suffix in ('.tif', '.webp', '.pgm', '.JPG'):
+        write_image(tmp_path / f'val/images/x{suffix[1:]}{suffix}')
+        write_labels(tmp_path / f'val/labels/x{suffix[1:]}.png', ids(0, 1))
+    (tmp_path / 'val/images/._x.jpg').write_bytes(b'made by macOS')
+    (tmp_path / 'val/images/.DS_Store').write_bytes(b'made by macOS')
+    (tmp_path / 'val/images/x.heic').write_bytes(b'?')
+    dataset = open_dataset('folder', tmp_path, 'val')
+    assert [dataset[i][0].shape for i in range(len(dataset))] == [(3, *SIZE)] * 4
+    assert [(path.name, reason) for path, reason in dataset.left_out] == [
+        ('x.heic', 'of no format that is read')]
+
+
+def test_black_and_white_masks_are_two_classes(tmp_path):
+    (tmp_path / 'classes.txt').write_text('background\nperson\n')
+    for split, values in (('train', (0, 255)), ('val', (0, 0))):
+        write_image(tmp_path / split / 'images/1.jpg')
+        write_labels(tmp_path / split / 'labels/1.png', ids(*values))
+    for split, second in (('train', 1), ('val', 0)):
+        dataset = open_dataset('folder', tmp_path, split)
+        assert first_row(dataset)[:2] == [0, second]
+        assert "255 is read as 'person'" in dataset.notes[0]
+    # One true id anywhere, and 255 means what it always means.
+    write_image(tmp_path / 'val/images/2.jpg')
+    write_labels(tmp_path / 'val/labels/2.png', ids(0, 1))
+    dataset = open_dataset('folder', tmp_path, 'train')
+    assert first_row(dataset)[:2] == [0, IGNORE] and not dataset.notes
 
 
 @pytest.mark.parametrize('name', ['cityscapes', 'deepscene', 'mhp', 'voc', 'sun', 'camvid'])

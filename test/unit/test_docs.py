@@ -3,7 +3,7 @@
 from pathlib import Path
 import re
 
-from fcn_seg_ros.image import SUPPORTED
+from fcn_seg_ros.images.raw import SUPPORTED
 import pytest
 
 ROOT = Path(__file__).parents[2]

@@ -2,9 +2,9 @@
 
 import collections
 
-from fcn_seg_ros import download as download_module
-from fcn_seg_ros.download import download
 from fcn_seg_ros.errors import FetchError
+from fcn_seg_ros.networks import download as download_module
+from fcn_seg_ros.networks.download import download
 from local_server import running, serve
 import pytest
 

@@ -7,11 +7,13 @@ import subprocess
 import sys
 
 import cv2
-from fcn_seg_ros import engines, Segmenter
+from fcn_seg_ros import Segmenter
 from fcn_seg_ros.cli.main import main
-from fcn_seg_ros.engines.torch_engine import TorchEngine
 from fcn_seg_ros.errors import DeviceError
-from fcn_seg_ros.model import FCNResNet18
+from fcn_seg_ros.inference import engines
+from fcn_seg_ros.inference.devices import Device
+from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
+from fcn_seg_ros.networks.model import FCNResNet18
 import numpy as np
 import pytest
 from tiny_network import LABELS, tiny_models_dir
@@ -61,7 +63,7 @@ def test_auto_takes_the_fastest_and_says_why(monkeypatch, caplog, bf16, installe
     chosen = [record.message for record in caplog.records if 'is chosen' in record.message]
     assert len(chosen) == bool(why)
     assert why in ''.join(chosen)
-    assert not engine.batches
+    assert not engine.prefers_batches
 
 
 def test_bf16_is_near_enough():
@@ -183,6 +185,16 @@ def test_auto_takes_an_int8_graph_where_the_cpu_computes_in_it(
     assert (segmenter.engine.name, segmenter.engine.precision) == ('onnxruntime', expected)
 
 
+def test_without_pytorch_auto_takes_the_int8_graph(exported, monkeypatch, caplog):
+    found = engines.find_spec
+    monkeypatch.setattr(engines, 'find_spec', lambda name: name != 'torch' and found(name) or None)
+    monkeypatch.setattr(engines, 'computes_int8', lambda: False)
+    with caplog.at_level(logging.INFO):
+        segmenter = Segmenter(str(exported / 'network.yaml'), device='cpu')
+    assert segmenter.engine.precision == 'int8'
+    assert 'the only one without PyTorch' in caplog.text
+
+
 @pytest.mark.parametrize('damage', ['truncated', 'other weights'])
 def test_auto_goes_on_without_an_int8_graph_that_cannot_be_used(
         exported, tmp_path, monkeypatch, caplog, damage):
@@ -218,7 +230,7 @@ def test_int8_that_is_not_there_says_how_to_make_it():
     with pytest.raises(DeviceError, match='fcn-seg export --int8'):
         Segmenter('tiny', models_dir=tiny_models_dir(), device='cpu', precision='int8')
     with pytest.raises(DeviceError, match='needs the onnxruntime engine'):
-        TorchEngine(make_model(), size=SIZE, device=CPU, precision='int8')
+        TorchEngine(make_model(), device=Device('cpu'), precision='int8')
 
 
 @pytest.mark.parametrize(('given', 'expected'), [(None, 'PASSIVE'), ('ACTIVE', 'ACTIVE')])

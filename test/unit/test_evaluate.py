@@ -5,10 +5,13 @@ import json
 import math
 
 import cv2
-from fcn_seg_ros.classes import class_set_from_labels
 from fcn_seg_ros.cli import evaluate as command
 from fcn_seg_ros.errors import DeviceError, TrainingError
-from fcn_seg_ros.model import FCNResNet18
+from fcn_seg_ros.inference import kernels
+from fcn_seg_ros.inference.devices import Device
+from fcn_seg_ros.networks.classes import class_set_from_labels
+from fcn_seg_ros.networks.model import FCNResNet18
+from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training.complexity import count_macs, count_parameters
 from fcn_seg_ros.training.corruptions import CONDITIONS
 from fcn_seg_ros.training.evaluate import evaluate, Evaluation, match_classes, Predictor
@@ -57,7 +60,7 @@ class Items:
 
 def run(dataset=None, labels=('dark', 'bright'), change=None, **options):
     classes = class_set_from_labels(labels, 'network')
-    predictor = Predictor(Brightness(len(classes)), classes, (32, 64), MEAN, STD, **options)
+    predictor = Predictor(Brightness(len(classes)), classes, Size(32, 64), MEAN, STD, **options)
     return evaluate(predictor, classes, dataset or Items(), change=change)
 
 
@@ -144,8 +147,8 @@ def test_command_on_a_folder(tmp_path, capsys):
         shape = (40, 50, 3) if kind == 'images' else (40, 50)
         Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / f'data/val/{kind}/1.png')
     torch.manual_seed(0)
-    write_network(tmp_path / 'models/tiny', FCNResNet18(2, 'fcn8s'), name='tiny', size=(64, 64),
-                  classes=class_set_from_labels(labels, 'x'))
+    write_network(tmp_path / 'models/tiny', FCNResNet18(2, 'fcn8s'), name='tiny',
+                  size=Size(64, 64), classes=class_set_from_labels(labels, 'x'))
     parser = argparse.ArgumentParser()
     command.add_parser(parser.add_subparsers())
     common = ['evaluate', '--data', 'folder', '--root', str(tmp_path / 'data'), '--network',
@@ -158,9 +161,14 @@ def test_command_on_a_folder(tmp_path, capsys):
     data = json.loads((tmp_path / 'out.json').read_text())
     assert data['classes']['wall']['pixels'] == 2000 and data['pictures'] == 1
     assert set(data['robustness']) == {c.name for c in CONDITIONS}
-    assert data['macs'] == count_macs(2, 'fcn8s', (64, 64))
+    assert data['macs'] == count_macs(2, 'fcn8s', Size(64, 64))
     assert cv2.imread(str(tmp_path / 'out.png')) is not None
 
+    assert (data['engine'], data['precision']) in (
+        ('onnxruntime', 'fp32'), ('torch', 'fp32'), ('torch', 'bf16'))  # what the node would take
+    args = parser.parse_args([*common, '--device', 'cuda:7'])
+    with pytest.raises(DeviceError, match="device 'cuda:7' is not available"):
+        args.run(args)
     args = parser.parse_args([*common, '--precision', 'int8'])
     with pytest.raises(DeviceError, match='fcn-seg export --int8'):
         args.run(args)
@@ -169,21 +177,49 @@ def test_command_on_a_folder(tmp_path, capsys):
         args.run(args)
 
 
+def test_the_compiled_kernels_make_the_masks_as_in_the_node(monkeypatch):
+    if not kernels.load():
+        pytest.skip('the compiled kernels are not installed')
+    seen = []
+    compiled = kernels.classify
+
+    def spy(*args, **options):
+        seen.append(args)
+        return compiled(*args, **options)
+    monkeypatch.setattr(kernels, 'classify', spy)
+    with_kernels = run()
+    assert len(seen) == 1
+    monkeypatch.setattr(kernels, 'load', lambda: None)
+    without = run()
+    assert len(seen) == 1
+    assert (with_kernels.confusion.counts == without.confusion.counts).all()
+
+
+class ConstantEngine:
+    """Class 1 is more likely than class 0, everywhere; in the kind of array that is given."""
+
+    device = Device('cpu')
+
+    def __call__(self, batch):
+        scores = np.tile(np.float32([1, 2])[None, :, None, None], (len(batch), 1, 2, 4))
+        return scores if isinstance(batch, np.ndarray) else torch.from_numpy(scores)
+
+
 def test_an_engine_takes_the_place_of_the_model():
     labels = ('a', 'b')
-    predictor = Predictor(FCNResNet18(2, 'fcn32s'), class_set_from_labels(labels, 'x'), (32, 64),
-                          MEAN, STD, engine=lambda batch: torch.tensor([1.0, 2.0])[
-                              None, :, None, None].expand(len(batch), 2, 2, 4))
-    (ids, confidence), = predictor([np.zeros((9, 9, 3), np.uint8)], [(9, 9)])
+    predictor = Predictor(FCNResNet18(2, 'fcn32s'), class_set_from_labels(labels, 'x'),
+                          Size(32, 64), MEAN, STD, engine=ConstantEngine())
+    (ids, confidence), = predictor([np.zeros((9, 9, 3), np.uint8)], [Size(9, 9)])
     assert (ids == 1).all()
     assert (confidence == round(255 / (1 + math.exp(-1)))).all()
 
 
 def test_cost_of_the_decoders():
     # ResNet-18's published 1.8 GMAC at 224 x 224 are nearly all in the part used here.
-    base = count_macs(21, 'fcn32s', (224, 224))
+    base = count_macs(21, 'fcn32s', Size(224, 224))
     assert 1.75e9 < base < 1.9e9
-    published = count_macs(21, 'fcn32s', (256, 512))
-    costs = [count_macs(21, decoder, (256, 512)) for decoder in ('fcn8s', 'ladder4', 'ladder2')]
+    published = count_macs(21, 'fcn32s', Size(256, 512))
+    costs = [count_macs(21, decoder, Size(256, 512))
+             for decoder in ('fcn8s', 'ladder4', 'ladder2')]
     assert published < costs[0] < costs[1] < costs[2] <= 1.25 * published
     assert 11.1e6 < count_parameters(21, 'fcn32s') < 12e6

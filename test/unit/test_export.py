@@ -1,18 +1,19 @@
 """Exported ONNX files: names, grid, verification, and loading them again."""
 
-from fcn_seg_ros.classes import class_set_from_labels
 from fcn_seg_ros.errors import TrainingError
-from fcn_seg_ros.model import FCNResNet18
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.networks.classes import class_set_from_labels
+from fcn_seg_ros.networks.model import FCNResNet18
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
+from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training import export
-from fcn_seg_ros.weights import load_network
 import onnx
 import onnxruntime
 import pytest
 import torch
 
 LABELS = ('road', 'sidewalk', 'no')
-SIZE = (96, 64)
+SIZE = Size(64, 96)
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +57,7 @@ def test_published_form_loads_again_bit_exact(published, model):
     assert (published / 'colors.txt').read_text() == '0 0 0\n128 0 0\n0 128 0\n'
     registry = Registry.load(published.parent)
     network = registry.get('mine')
-    assert (network.width, network.height, network.decoder) == (*SIZE, 'fcn32s')
+    assert (network.height, network.width, network.decoder) == (*SIZE, 'fcn32s')
     loaded, classes = load_network(network, registry.find_weights(network))
     assert classes.labels == LABELS
     state = model.state_dict()

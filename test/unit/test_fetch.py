@@ -9,11 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-from fcn_seg_ros import download as download_module, fetch as fetch_module
 from fcn_seg_ros.errors import FetchError
-from fcn_seg_ros.fetch import fetch
-from fcn_seg_ros.registry import Registry
-from fcn_seg_ros.weights import load_network
+from fcn_seg_ros.networks import download as download_module, fetch as fetch_module
+from fcn_seg_ros.networks.fetch import fetch
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
 from local_server import running, serve
 import numpy as np
 import onnxruntime
@@ -40,7 +40,7 @@ def get(tmp_path):
 @pytest.fixture
 def light(monkeypatch):
     """Let small files pass for weights, where a test is not about weights."""
-    monkeypatch.setattr(fetch_module, '_load', lambda network, weights: None)
+    monkeypatch.setattr(fetch_module, '_check_loads', lambda network, weights: None)
     return published.tar_gz({'model.onnx': b'weights', 'classes.txt': b'trail\n'})
 
 
@@ -303,13 +303,13 @@ def test_remains_of_a_killed_process(get, tmp_path, light):
 
 PROCESS = """
 import resource, sys
-from fcn_seg_ros import fetch as module
+from fcn_seg_ros.networks import fetch as module
 from fcn_seg_ros.errors import FetchError
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.networks.registry import Registry
 name, models_dir, url, limit = sys.argv[1:]
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-module._load = lambda network, weights: None
+module._check_loads = lambda network, weights: None
 def progress(done, total):
     if done == 0 and total is None:
         print('waiting', flush=True)

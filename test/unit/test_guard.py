@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 from fcn_seg_ros.errors import DeviceError, ImageError
-from fcn_seg_ros.ros.guard import EngineDownError, EngineLostError, Guard, is_out_of_memory
+from fcn_seg_ros.inference.recovery import (
+    EngineDownError, EngineLostError, Guard, is_out_of_memory)
 import numpy as np
 import pytest
 import torch
@@ -189,7 +190,7 @@ def test_what_counts_as_out_of_memory(error, expected):
 class BatchSegmenter(FakeSegmenter):
     """Fails for bad pictures, and counts how many pictures each call has."""
 
-    engine = SimpleNamespace(batches=True)
+    engine = SimpleNamespace(prefers_batches=True)
 
     def __init__(self, error=RuntimeError):
         super().__init__()
@@ -217,7 +218,7 @@ def test_no_batch_of_one_picture_nor_where_it_does_not_pay():
     segmenter = BatchSegmenter()
     bench = Bench(segmenter)
     assert bench.guard.try_batch([PICTURE], bench.settings) is None
-    segmenter.engine = SimpleNamespace(batches=False)
+    segmenter.engine = SimpleNamespace(prefers_batches=False)
     assert bench.guard.try_batch([PICTURE] * 2, bench.settings) is None
     assert segmenter.calls == []
 
@@ -231,7 +232,7 @@ def test_a_failing_batch_costs_the_guilty_picture_only(error):
     with pytest.raises(error):
         bench.guard.segment(BAD, bench.settings)
     assert bench.guard.segment(PICTURE, bench.settings) == (4, 4, 3)
-    assert bench.guard.batches
+    assert bench.guard.prefers_batches
     assert not bench.loads
 
 

@@ -2,9 +2,9 @@
 
 from array import array
 
-from fcn_seg_ros import image
 from fcn_seg_ros.errors import ImageError
-from fcn_seg_ros.image import from_rgb, to_rgb
+from fcn_seg_ros.images import raw as image
+from fcn_seg_ros.images.raw import from_rgb, to_rgb
 from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ _CODE = '''
 import resource
 import threading
 import numpy as np
-from fcn_seg_ros.memory import keep_memory, release_memory
+from fcn_seg_ros.support.process import keep_memory, release_memory
 
 def resident():
     return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize()

@@ -1,6 +1,6 @@
 """Scores against values worked out by hand."""
 
-from fcn_seg_ros.training.metrics import BoundaryScore, CalibrationError, ConfusionMatrix
+from fcn_seg_ros.training.metrics import BoundaryScore, ConfusionMatrix, ExpectedCalibrationError
 import numpy as np
 import pytest
 
@@ -83,7 +83,7 @@ def test_unlabelled_regions_make_no_boundary():
 
 
 def test_calibration_error_by_hand():
-    error = CalibrationError(bins=15)
+    error = ExpectedCalibrationError(bins=15)
     # Four pixels of confidence 1, three right: |3 - 4| = 1; two of 0.6, both right:
     # |2 - 1.2| = 0.8; one ignored.
     error.update(array([255, 255, 255, 255, 153, 153, 0]), array([0, 0, 0, 0, 1, 1, 1]),
@@ -92,14 +92,14 @@ def test_calibration_error_by_hand():
 
 
 def test_calibration_bins_do_not_cancel_each_other():
-    error = CalibrationError(bins=15)
+    error = ExpectedCalibrationError(bins=15)
     # 0.2 and always right, 1.0 and never: over one bin these would cancel partly.
     error.update(array([51, 255]), array([0, 0]), array([0, 1]))
     assert error.value == pytest.approx((0.8 + 1.0) / 2)
 
 
 def test_bins_are_closed_above():
-    error = CalibrationError(bins=15)
+    error = ExpectedCalibrationError(bins=15)
     # 17 / 255 is exactly 1 / 15, the last value of the first bin; 0 is in it too. Their
     # errors of opposite sign cancel, as they share the bin: |1 - 1/15| / 2.
     error.update(array([17, 0]), array([0, 0]), array([1, 0]))

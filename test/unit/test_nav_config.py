@@ -7,10 +7,16 @@ were read from the sources of Nav2 1.1 to 1.5 (Humble to Rolling), semantic_segm
 1.0 and spatio_temporal_voxel_layer 2.2.
 """
 
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+import re
 
-from fcn_seg_ros.classes import ClassSet
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.cli.main import main
+from fcn_seg_ros.navigation.consumers import CONSUMERS, parameters_for, Robot
+from fcn_seg_ros.navigation.roles import RoleTable
+from fcn_seg_ros.networks.classes import ClassSet
+from fcn_seg_ros.support.paths import share_dir
+import numpy as np
 import pytest
 import yaml
 
@@ -74,6 +80,12 @@ CLASS_TYPE = {'classes': list, 'base_cost': int, 'max_cost': int, 'mark_confiden
 OUTPUTS = {'class_mask', 'confidence', 'points', 'obstacles', 'ground', 'costmap', 'label_info'}
 
 
+_SPEC = spec_from_file_location(
+    'nav2_files', Path(__file__).parents[2] / 'tools' / 'nav2_files.py')
+nav2_files = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(nav2_files)
+
+
 def costmap_of(name):
     """Return the parameters of a file's local costmap."""
     content = yaml.safe_load((FOLDER / name).read_text())
@@ -101,6 +113,15 @@ def assert_known(values, known):
 def test_each_consumer_has_its_file():
     assert {camera_layer(name)[0]['plugin'] for name in FILES} == (
         set(PLUGINS) - {'nav2_costmap_2d::InflationLayer'})
+
+
+def test_the_files_are_what_the_command_makes():
+    made = nav2_files.files()
+    assert sorted(made) == FILES
+    for name, text in made.items():
+        assert (FOLDER / name).read_text(encoding='utf-8') == text, (
+            f'{name} is stale: python3 tools/nav2_files.py writes it anew')
+        assert max(map(len, text.splitlines())) < 100, name
 
 
 @pytest.mark.parametrize('name', FILES)
@@ -169,21 +190,84 @@ def test_the_voxels_hold_the_ground_and_fit_their_word():
     assert top >= layer['max_obstacle_height']
 
 
-def test_static_layer_keeps_graded_costs_and_lethal_cells():
+def test_static_layer_keeps_graded_costs_lethal_cells_and_unknown_ones():
     costmap = costmap_of('static_layer.yaml')
     assert costmap['trinary_costmap'] is False
-    assert costmap['use_maximum'] is True
-    assert costmap['track_unknown_space'] is False  # unknown would beat lethal
+    # see test_nav2_model for what these two come to
+    assert costmap['use_maximum'] is False
+    assert costmap['track_unknown_space'] is True
     assert costmap['camera_layer']['map_subscribe_transient_local'] is True
 
 
-def test_every_class_of_the_street_network_has_the_cost_of_its_role():
-    classes = ClassSet.from_yaml(share_dir() / 'config' / 'classes' / 'street.yaml')
-    roles = dict(zip(classes.labels, classes.roles))
-    _, sources = camera_layer('semantic_segmentation_layer.yaml')
+@pytest.mark.parametrize('classes', sorted((share_dir() / 'config' / 'classes').glob('*.yaml')),
+                         ids=lambda path: path.stem)
+def test_every_class_of_a_network_has_the_cost_of_its_role(classes):
+    classes = ClassSet.from_yaml(classes)
+    part = '' if classes.name == 'street' else f'.{classes.name}'
+    _, sources = camera_layer(f'semantic_segmentation_layer{part}.yaml')
     source = sources['camera']
     costs = {label: source[kind]['max_cost'] for kind in source['class_types']
              for label in source[kind]['classes']}
-    assert set(costs) == {label for label, role in roles.items() if role != 'overhead'}
-    for label, cost in costs.items():
-        assert (cost == 254) == (roles[label] == 'obstacle')
+    assert costs == {
+        label: 254 if role == 'obstacle' else round(cost * 2.54)
+        for label, role, cost in zip(classes.labels, classes.roles, classes.costs)}
+
+
+def test_the_semantic_layer_is_told_what_it_cannot_do_without():
+    header = (FOLDER / 'semantic_segmentation_layer.yaml').read_text().partition('\nlocal')[0]
+    assert 'vision_msgs' in header
+
+
+def test_a_robots_own_names_are_in_its_file():
+    robot = Robot(node='eyes', namespace='/robot1/', cameras=('front', 'arm/left'),
+                  robot_frame='base', grid_frame='map')
+    street = ClassSet.from_yaml(share_dir() / 'config' / 'classes' / 'street.yaml')
+    for consumer in CONSUMERS:
+        text = parameters_for(consumer, robot, street, RoleTable.from_classes(street))
+        costmap = yaml.safe_load(text)['local_costmap']['local_costmap']['ros__parameters']
+        assert costmap['robot_base_frame'] == 'base'
+        assert costmap['global_frame'] == 'map'
+        layer = costmap['camera_layer']
+        topics = set(re.findall(r'topic: "(.*)"', text))
+        assert all(topic.startswith('/robot1/eyes/') for topic in topics)
+        if consumer == 'static_layer':
+            continue
+        sources = layer['observation_sources'].split()
+        assert all('/' not in source for source in sources)
+        assert len(sources) == len(set(sources)) == (2 if 'semantic' in consumer else 4)
+        for source in sources:
+            camera = 'front' if source.endswith('front') else 'arm/left'
+            own = {value for key, value in layer[source].items() if key.endswith('topic')}
+            own.discard('/robot1/eyes/label_info')
+            assert all(topic.startswith(f'/robot1/eyes/{camera}/') for topic in own)
+
+
+def test_class_names_that_yaml_would_misread_stay_names():
+    odd = ClassSet('odd', ('no', 'a "b"', '1', 'été'), np.zeros((4, 3), np.uint8),
+                   ('obstacle',) * 4, (0,) * 4)
+    text = parameters_for('semantic_segmentation_layer', Robot(), odd, RoleTable.from_classes(odd))
+    layer = yaml.safe_load(text)['local_costmap']['local_costmap']['ros__parameters'][
+        'camera_layer']
+    assert layer['camera']['lethal']['classes'] == list(odd.labels)
+
+
+def test_the_command_prints_the_file(capsys, tmp_path):
+    roles = tmp_path / 'roles.yaml'
+    roles.write_text('road: {cost: 0}\n')
+    assert main(['nav2', 'static_layer']) == 0
+    assert capsys.readouterr().out == (FOLDER / 'static_layer.yaml').read_text()
+    assert main(['nav2', 'semantic_segmentation_layer', '--cameras', 'front,rear',
+                 '--roles', str(roles), '--network', 'fcn-resnet18-street']) == 0
+    source = yaml.safe_load(capsys.readouterr().out)['local_costmap']['local_costmap'][
+        'ros__parameters']['camera_layer']['camera_rear']
+    assert source['ground_0']['classes'] == ['road', 'sidewalk']
+    assert main(['nav2', 'static_layer', '--network', 'nothing-like-it']) == 1
+    assert "unknown network 'nothing-like-it'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('options', [['--cameras', 'a b'], ['--node', '1eye'],
+                                     ['--cameras', 'a,a'], ['--namespace', 'x: y']])
+def test_names_that_ros_refuses_are_refused(capsys, options):
+    with pytest.raises(SystemExit):
+        main(['nav2', 'static_layer', *options])
+    assert 'nav2: error' in capsys.readouterr().err

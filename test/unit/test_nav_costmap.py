@@ -3,8 +3,8 @@
 from dataclasses import replace
 import math
 
+from fcn_seg_ros.geometry.pose import FARTHEST
 from fcn_seg_ros.navigation.costmap import EvidenceGrid, GridSettings, Observation
-from fcn_seg_ros.navigation.pose import FARTHEST
 import numpy as np
 import pytest
 

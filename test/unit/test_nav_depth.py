@@ -3,10 +3,10 @@
 import math
 
 from fcn_seg_ros.errors import ImageError
-from fcn_seg_ros.navigation.camera import MaskCamera
+from fcn_seg_ros.geometry.camera import MaskCamera
+from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation.depth import depth_for_mask, view_depth
 from fcn_seg_ros.navigation.plane import plane_depth, PlaneDepthCache, within_range
-from fcn_seg_ros.navigation.pose import Pose
 import numpy as np
 import pytest
 

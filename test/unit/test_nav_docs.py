@@ -4,9 +4,9 @@ import math
 from pathlib import Path
 import re
 
+from fcn_seg_ros.geometry.pose import range_error
 from fcn_seg_ros.navigation.costmap import EvidenceGrid, GridSettings, Observation
 from fcn_seg_ros.navigation.points import POINT
-from fcn_seg_ros.navigation.pose import range_error
 import numpy as np
 import pytest
 

@@ -2,9 +2,9 @@
 
 import math
 
-from fcn_seg_ros.navigation.camera import MaskCamera
+from fcn_seg_ros.geometry.camera import MaskCamera
+from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation.feet import Directions, find_feet, in_front
-from fcn_seg_ros.navigation.pose import Pose
 import numpy as np
 import pytest
 import synthetic_world as synthetic

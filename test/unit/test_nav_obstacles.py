@@ -2,12 +2,12 @@
 
 import math
 
+from fcn_seg_ros.geometry.camera import MaskCamera
+from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation import obstacles
-from fcn_seg_ros.navigation.camera import MaskCamera
 from fcn_seg_ros.navigation.feet import Directions, find_feet
 from fcn_seg_ros.navigation.obstacles import CloudLimits, Geometry, without_speckles
 from fcn_seg_ros.navigation.plane import plane_depth, within_range
-from fcn_seg_ros.navigation.pose import Pose
 import numpy as np
 import pytest
 
@@ -25,7 +25,7 @@ def mask(*rows):
 def obstacle_points(geometry, obstacle, limits):
     """Return the marked points of a mask."""
     if geometry.measured:
-        return obstacles.measured_points(geometry, obstacle, limits)
+        return obstacles.measured_points(geometry, obstacle, limits)[0]
     feet = find_feet(geometry.camera, obstacle, directions(geometry))
     return obstacles.foot_points(geometry, feet, limits)
 
@@ -119,6 +119,31 @@ def test_measured_points_too_high_or_low_are_left_out():
     assert len(obstacle_points(measured(2.0, None), obstacle, limits).pixels) == 48
 
 
+@pytest.mark.parametrize(('limits', 'high', 'low'), [
+    ({}, [0, 1], [2]), ({'min_obstacle_height': 0.3}, [0], [1, 2]),
+    ({'min_obstacle_height': -9.0, 'depth_noise': 0.0}, [0, 1, 2], []),
+    # three standard deviations of ground that is seen from 1 m above it
+    ({'depth_noise': 0.1}, [0], [1, 2])])
+def test_what_lies_on_the_ground_is_no_obstacle(limits, high, low):
+    obstacle = np.zeros((8, 6), bool)
+    obstacle[:, 2] = True
+    # 2 m away, row r is 1 - (r + 0.5) / 2 m above the ground: 0.75, 0.25, -0.25, -0.75, ...
+    limits = CloudLimits(max_range=100.0, voxel=0.0, **limits)
+    marked, left = obstacles.measured_points(measured(2.0), obstacle, limits)
+    assert (marked.pixels // 6).tolist() == high
+    assert (left.pixels // 6).tolist() == low
+    # without a pose nobody knows what lies on the ground
+    marked, left = obstacles.measured_points(measured(2.0, None), obstacle, limits)
+    assert (len(marked.pixels), len(left.pixels)) == (8, 0)
+
+
+def test_feet_on_the_ground_plane_stay_whatever_the_margin():
+    obstacle = np.zeros((8, 6), bool)
+    obstacle[0:3, 1] = True
+    limits = CloudLimits(max_range=100.0, voxel=0.0, min_obstacle_height=1.0)
+    assert obstacle_points(on_plane(), obstacle, limits).pixels.tolist() == [2 * 6 + 1]
+
+
 def test_pixels_without_depth_mark_nothing():
     geometry = measured(2.0)
     geometry.depth[0] = np.nan
@@ -149,7 +174,8 @@ def test_measured_ground_is_cut_at_the_foot_as_well():
 
 
 def test_a_stride_takes_every_nth_row_and_column():
-    limits = CloudLimits(max_range=100.0, voxel=0.0, stride=3, min_height=-9.0)
+    limits = CloudLimits(max_range=100.0, voxel=0.0, stride=3, min_height=-9.0,
+                         min_obstacle_height=-9.0, depth_noise=0.0)
     found = obstacle_points(measured(2.0), np.ones((8, 6), bool), limits)
     assert found.pixels.tolist() == [0, 3, 18, 21, 36, 39]
 
@@ -161,21 +187,24 @@ def test_the_stride_bounds_the_work_on_large_masks(shape, stride):
 
 
 def test_one_point_a_voxel_is_kept_the_first():
-    limits = CloudLimits(max_range=100.0, voxel=1.0, min_height=-9.0)
+    limits = CloudLimits(max_range=100.0, voxel=1.0, min_height=-9.0,
+                         min_obstacle_height=-9.0, depth_noise=0.0)
     found = obstacle_points(measured(2.2), np.ones((8, 6), bool), limits)
     cells = {tuple(cell) for cell in np.floor(found.xyz).astype(int).tolist()}
     assert len(cells) == len(found.pixels) == 4 * 5
     assert found.pixels.tolist() == sorted(found.pixels.tolist())
     assert found.pixels[0] == 0
     everything = obstacle_points(measured(2.2), np.ones((8, 6), bool),
-                                 CloudLimits(max_range=100.0, voxel=0.0, min_height=-9.0))
+                                 CloudLimits(max_range=100.0, voxel=0.0, min_height=-9.0,
+                                             min_obstacle_height=-9.0, depth_noise=0.0))
     assert cells == {tuple(cell) for cell in np.floor(everything.xyz).astype(int).tolist()}
 
 
 @pytest.mark.parametrize('values', [
     {'max_range': 0.0}, {'max_range': math.inf}, {'min_range': -1.0}, {'stride': -1},
     {'min_range': 10.0}, {'min_height': 2.0}, {'voxel': -0.1}, {'voxel': float('nan')},
-    {'min_pixels': 0}, {'max_range': 100.0, 'voxel': 0.01}])
+    {'min_pixels': 0}, {'min_obstacle_height': 2.0}, {'depth_noise': -0.1}, {'depth_noise': 1.0},
+    {'depth_noise': float('nan')}, {'max_range': 100.0, 'voxel': 0.01}])
 def test_limits_that_make_no_sense_are_refused(values):
     with pytest.raises(ValueError, match='.'):
         CloudLimits(**values)

@@ -2,7 +2,7 @@
 
 import struct
 
-from fcn_seg_ros.navigation.camera import MaskCamera
+from fcn_seg_ros.geometry.camera import MaskCamera
 from fcn_seg_ros.navigation.points import organized_cloud, POINT, rgb_table, sparse_cloud
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 import math
 
 from fcn_seg_ros.errors import CalibrationError
-from fcn_seg_ros.navigation.pose import Pose, range_error
+from fcn_seg_ros.geometry.pose import Pose, range_error
 import numpy as np
 import pytest
 

@@ -1,6 +1,6 @@
 """Regions of the image and their class fractions."""
 
-from fcn_seg_ros.navigation.regions import class_fractions, count_ids, pixel_roi, region_fractions
+from fcn_seg_ros.fractions import class_fractions, count_ids, pixel_roi, region_fractions
 import numpy as np
 import pytest
 

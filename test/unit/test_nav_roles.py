@@ -3,10 +3,10 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-from fcn_seg_ros.classes import ClassSet
 from fcn_seg_ros.errors import RegistryError
 from fcn_seg_ros.navigation.roles import load_overrides, RoleTable
-from fcn_seg_ros.paths import share_dir
+from fcn_seg_ros.networks.classes import ClassSet
+from fcn_seg_ros.support.paths import share_dir
 import numpy as np
 import pytest
 

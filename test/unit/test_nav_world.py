@@ -3,13 +3,14 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import cv2
 from fcn_seg_ros.errors import CalibrationError, ImageError
-from fcn_seg_ros.navigation.camera import CameraModel
+from fcn_seg_ros.geometry.camera import CameraModel
+from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation.costmap import EvidenceGrid, GridSettings
 from fcn_seg_ros.navigation.frame import CameraNavigation
 from fcn_seg_ros.navigation.obstacles import CloudLimits
 from fcn_seg_ros.navigation.points import rgb_table
-from fcn_seg_ros.navigation.pose import Pose
 from fcn_seg_ros.navigation.roles import RoleTable
 import numpy as np
 import pytest
@@ -139,6 +140,38 @@ def test_measured_obstacles_lie_on_the_boxes(scene):
     assert places[:, 2].max() <= LIMITS.max_height + 1e-3
 
 
+@pytest.mark.parametrize('noise', [0.0, 0.01])
+def test_a_mask_that_reaches_over_its_obstacle_draws_no_walls_on_the_ground(scene, noise):
+    camera, view, pose = scene
+    boxes = ROLES.obstacle[view.class_mask]
+    wide = cv2.dilate(boxes.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    mask = np.where(wide & ~boxes, synthetic.BOX, view.class_mask).astype(np.uint8)
+    depth = view.depth * (1 + noise * np.random.default_rng(3).standard_normal(
+        view.depth.shape)).astype(np.float32)
+    before = frame_of(camera, view, pose, (depth, 1.0), mask=mask, limits=replace(
+        LIMITS, min_obstacle_height=LIMITS.min_height, depth_noise=0.0))
+    after = frame_of(camera, view, pose, (depth, 1.0), mask=mask)
+    walls, left = ((~boxes).reshape(-1)[frame.marked.pixels].sum() for frame in (before, after))
+    assert walls > 1000
+    assert left <= (walls / 1000 if noise else 0)
+    assert len(after.marked.pixels) > 10_000
+
+
+def test_an_obstacle_lower_than_the_margin_is_costly_ground_in_the_grid():
+    kerb = synthetic.World(boxes=((2.0, -1.0, 0.0, 2.6, 1.0, 0.03, synthetic.BOX),))
+    camera = CAMERAS['down']
+    view = synthetic.render(kerb, camera, samples=1)
+    pose = Pose.from_mount(height=camera.z, pitch=camera.pitch)
+    grid = EvidenceGrid(GridSettings(width=12.0, height=12.0, resolution=CELL))
+    grid.center_on(3.0, 0.0)
+    frame = frame_of(camera, view, pose, (view.depth, 1.0))
+    assert len(frame.marked.pixels) == 0
+    grid.add(frame.observe(grid, pose), 1.0)
+    row = round((0.0 - grid.origin[1]) / CELL)
+    column = round((2.3 - grid.origin[0]) / CELL)
+    assert grid.data()[row, column] == 98
+
+
 def test_the_clearing_cloud_never_reaches_through_an_obstacle(scene):
     camera, view, pose = scene
     found = frame_of(camera, view, pose).cleared
@@ -203,7 +236,7 @@ def test_frames_of_a_moving_robot_land_on_the_same_cells():
 
 
 def test_a_pitch_error_costs_what_the_table_says():
-    from fcn_seg_ros.navigation.pose import range_error
+    from fcn_seg_ros.geometry.pose import range_error
     camera = CAMERAS['level']
     view = synthetic.render(synthetic.World(), camera, samples=1)
     wrong = Pose.from_mount(height=camera.z, pitch=camera.pitch - np.radians(1.0))

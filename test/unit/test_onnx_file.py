@@ -3,7 +3,7 @@
 import random
 
 from fcn_seg_ros.errors import WeightsError
-from fcn_seg_ros.onnx_file import MAX_FIELDS, read_graph
+from fcn_seg_ros.networks.onnx_file import MAX_FIELDS, read_graph
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto

@@ -1,7 +1,7 @@
 """Interpolation, argmax and confidence against torch's own, at full size."""
 
-from fcn_seg_ros import kernels
-from fcn_seg_ros.postprocess import classify
+from fcn_seg_ros.inference import kernels
+from fcn_seg_ros.inference.postprocess import classify
 import pytest
 import torch
 import torch.nn.functional as F
@@ -21,10 +21,11 @@ SHAPES = [  # classes, grid, mask
 TIE = 1e-4  # scores that differ by less may be ranked either way
 
 
-def compiled(*args, **kwargs):
+def compiled(scores, size, kept, **kwargs):
     if kernels.load() is None:
         pytest.skip('the compiled kernel is not built here')
-    return kernels.classify(*args, **kwargs)
+    ids, confidence = kernels.classify(scores.numpy(), size, kept.numpy(), threads=2, **kwargs)
+    return torch.from_numpy(ids), None if confidence is None else torch.from_numpy(confidence)
 
 
 @pytest.fixture(params=[classify, compiled], ids=['torch', 'compiled'])

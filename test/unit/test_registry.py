@@ -1,8 +1,7 @@
 """The registry: published, bundled and the user's own networks."""
 
-from fcn_seg_ros import model
 from fcn_seg_ros.errors import RegistryError
-from fcn_seg_ros.registry import DECODERS, IMAGENET_MEAN, IMAGENET_STD, Registry
+from fcn_seg_ros.networks.registry import IMAGENET_MEAN, IMAGENET_STD, Registry
 import pytest
 
 PUBLISHED = {
@@ -91,10 +90,6 @@ def test_unknown_name(registry, wanted, hint):
     with pytest.raises(RegistryError, match=hint) as caught:
         registry.get(wanted)
     assert len(str(caught.value)) < 400
-
-
-def test_decoders_are_those_of_the_model():
-    assert set(DECODERS) == set(model.DECODERS)
 
 
 def test_own_network(models):

@@ -1,6 +1,6 @@
 """What RViz is started with to show a certain node."""
 
-from fcn_seg_ros.rviz import config_path, remappings, topics
+from fcn_seg_ros.ros.rviz import config_path, remappings, topics
 
 
 def test_the_default_node_needs_no_remapping():

@@ -1,7 +1,7 @@
 """YAML that is malformed or made to hurt."""
 
 from fcn_seg_ros.errors import RegistryError
-from fcn_seg_ros.safe_yaml import load_yaml, MAX_BYTES, MAX_DEPTH
+from fcn_seg_ros.support.safe_yaml import load_yaml, MAX_BYTES, MAX_DEPTH
 import pytest
 
 

@@ -1,15 +1,20 @@
 """The core's front door, with a small network of random weights."""
 
+from contextlib import nullcontext
 import logging
 
-from fcn_seg_ros import FcnSegError, Segmenter
-from fcn_seg_ros import segmenter as module
-from fcn_seg_ros.engines import torch_engine
+from fcn_seg_ros import FcnSegError, Segmenter, segmenter as module
 from fcn_seg_ros.errors import DeviceError, ImageError, WeightsError
-from fcn_seg_ros.model import FCNResNet18
-from fcn_seg_ros.preprocess import Preprocessor
-from fcn_seg_ros.registry import Registry
-from fcn_seg_ros.weights import load_network
+from fcn_seg_ros.inference.cuda import backend as backend_module
+from fcn_seg_ros.inference.cuda.backend import CudaBackend
+from fcn_seg_ros.inference.cuda.operators import TorchOperators
+from fcn_seg_ros.inference.devices import Device
+from fcn_seg_ros.inference.engines import torch_engine
+from fcn_seg_ros.inference.preprocess import Preprocessor
+from fcn_seg_ros.networks import weights
+from fcn_seg_ros.networks.model import FCNResNet18
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
 import numpy as np
 import pytest
 from tiny_network import COLORS, HEIGHT, LABELS, tiny_models_dir, WIDTH
@@ -82,8 +87,7 @@ def test_pictures_are_stretched_as_in_training(size):
     trained = v2.Compose([
         v2.Resize((HEIGHT, WIDTH), antialias=True), v2.ToDtype(torch.float32, scale=True),
         v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))])(tensor)
-    batch = Preprocessor((HEIGHT, WIDTH), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225),
-                         'cpu')([image])
+    batch = Preprocessor((HEIGHT, WIDTH), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))([image])
     assert (batch[0] - trained).abs().max() < 1e-5
 
 
@@ -134,8 +138,9 @@ def test_ignored_classes_never_appear(make, caplog):
     result = segmenter(image)
     assert result.fractions[most] == 0
     assert result.class_mask.max() < 255
-    assert segmenter.missing_labels == ['unicorn']
-    assert 'unicorn' in caplog.text and 'void' not in caplog.text
+    warning, = [record.message for record in caplog.records
+                if record.message.startswith('ignore_classes')]
+    assert 'unicorn' in warning and 'void' not in warning
 
 
 def test_low_confidence_becomes_unknown_and_stays_uncoloured(make):
@@ -174,7 +179,7 @@ def test_other_arrays_are_refused(segmenter, bad):
     ({'network': 'fcn-resnet18-voc'}, 'fcn-seg fetch fcn-resnet18-voc-320x320'),
     ({'device': 'tpu'}, 'auto, cpu, cuda or cuda:N'),
     ({'device': 'cuda:99'}, "'cuda:99' is not available"),
-    ({'engine': 'magic'}, 'auto, torch, onnxruntime'),
+    ({'engine': 'magic'}, 'auto, torch, tensorrt, onnxruntime'),
     ({'precision': 'fp8'}, 'unknown precision'),
     ({'precision': 'fp16'}, 'needs a GPU'),
     ({'weights': '/nowhere/model.safetensors'}, 'cannot read'),
@@ -203,26 +208,33 @@ def to_fake_gpu(model, device, dtype, memory_format):
     ('auto', 'fcn8s'), ('fp32', 'fcn8s'), ('fp16', 'ladder4'), ('bf16', 'ladder2')])
 def test_cuda_path_with_a_fake_gpu(make, monkeypatch, precision, decoder):
     """Every tensor on the right device, with the right dtype and shape; graphs need a GPU."""
-    monkeypatch.setattr(module, 'resolve_device', lambda name: torch.device('cuda', 0))
-    monkeypatch.setattr(torch_engine, 'CudaGraphs', lambda model: model)
+    monkeypatch.setattr(module, 'resolve_device', lambda name: Device('cuda', 0))
+    monkeypatch.setattr(torch_engine.TorchEngine, 'recordable', False)
+    monkeypatch.setattr(torch.cuda, 'device', lambda device: nullcontext())
+    monkeypatch.setattr(backend_module, 'find_operators', lambda device: TorchOperators())
     monkeypatch.setattr(torch.nn.Module, 'to', to_fake_gpu)
     _, classes = make_model()
     images, sizes = [picture(), picture(48, 64)], [(90, 120), (30, 40)]
     with FakeTensorMode(allow_non_fake_inputs=True), torch.inference_mode():
         model = FCNResNet18(len(LABELS), decoder).eval()
-        monkeypatch.setattr(module, 'load_network', lambda network, path: (model, classes))
+        monkeypatch.setattr(weights, 'load_network', lambda network, path: (model, classes))
         segmenter = make(device='cuda', precision=precision, min_confidence=0.2,
                          ignore_classes=['void', 'sky'])
         assert segmenter.engine.precision == ('fp16' if precision == 'auto' else precision)
-        batch = segmenter.preprocess(images)
+        backend, kept = segmenter.backend, [0, 2]
+        assert isinstance(backend, CudaBackend)
+        batch = backend.preprocess(images)
         assert batch.device.type == 'cuda'
         assert batch.shape == (2, 3, HEIGHT, WIDTH)
         for scores, size in zip(segmenter.engine(batch), sizes):
-            for tensor in segmenter.classify(scores, size):
+            for tensor in backend.classify(scores, size, kept, min_confidence=0.2):
                 assert tensor.device.type == 'cuda'
-        masks = segmenter._masks(images, sizes, want_confidence=True)
-        for mask, size in zip(masks, sizes):
-            for tensor in mask:
-                assert tensor.device.type == 'cpu'
-                assert tensor.dtype == torch.uint8
-                assert tensor.shape == size
+        plan = backend.plan([image.shape for image in images], sizes, kept, min_confidence=0.2,
+                            want_scores=True)
+        plan.start()
+        assert plan.scores.dtype == segmenter.engine.dtype
+        assert plan.scores.shape[:2] == (2, len(LABELS))
+        for mask, size in zip(plan.masks, sizes):
+            assert mask.device.type == 'cpu'
+            assert mask.dtype == torch.uint8
+            assert mask.shape == (2, *size)

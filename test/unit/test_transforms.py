@@ -1,5 +1,6 @@
 """Augmentation: pictures and labels move together, values are what they should be."""
 
+from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training.datasets import IGNORE
 from fcn_seg_ros.training.losses import log_class_weights, SegmentationLoss, soft_iou_loss
 from fcn_seg_ros.training.recipe import parse_recipe
@@ -21,7 +22,7 @@ def scene(height=60, width=80):
 @pytest.mark.parametrize('seed', range(8))
 def test_crop_moves_picture_and_labels_together(seed):
     torch.manual_seed(seed)
-    crop = RandomScaledCrop((80, 60), (32, 24), scale=(0.25, 2.0), aspect=0.2, focus=0.5)
+    crop = RandomScaledCrop(Size(60, 80), Size(24, 32), scale=(0.25, 2.0), aspect=0.2, focus=0.5)
     image, labels = crop(*scene())
     assert image.shape == (3, 24, 32) and labels.shape == (24, 32)
     assert image.dtype == labels.dtype == torch.uint8
@@ -35,20 +36,20 @@ def test_crop_moves_picture_and_labels_together(seed):
 
 def test_crop_at_scale_one_is_an_exact_cut():
     torch.manual_seed(1)
-    image, labels = RandomScaledCrop((80, 60), (32, 24))(*scene())
+    image, labels = RandomScaledCrop(Size(60, 80), Size(24, 32))(*scene())
     assert torch.equal(image[0].as_subclass(torch.Tensor), labels.as_subclass(torch.Tensor) * 60)
 
 
 def test_small_scale_pads():
     torch.manual_seed(2)
-    _, labels = RandomScaledCrop((80, 60), (80, 60), scale=(0.5, 0.5))(*scene())
+    _, labels = RandomScaledCrop(Size(60, 80), Size(60, 80), scale=(0.5, 0.5))(*scene())
     assert (labels != IGNORE).sum() == 40 * 30
 
 
 def test_max_ratio_avoids_one_class_crops():
     def largest(max_ratio):
         torch.manual_seed(3)
-        crop = RandomScaledCrop((80, 60), (16, 12), max_ratio=max_ratio)
+        crop = RandomScaledCrop(Size(60, 80), Size(12, 16), max_ratio=max_ratio)
         return [torch.bincount(crop(*scene())[1].flatten()).max().item() / 192
                 for _ in range(40)]
     assert sum(share == 1 for share in largest(1.0)) > 5
@@ -61,7 +62,7 @@ def test_focus_finds_rare_classes():
         image, labels = scene(200, 200)
         labels[:] = 0
         labels[100:104, 48:52] = 5
-        crop = RandomScaledCrop((200, 200), (20, 20), focus=focus)
+        crop = RandomScaledCrop(Size(200, 200), Size(20, 20), focus=focus)
         return sum((crop(image, labels)[1] == 5).any().item() for _ in range(60))
     assert hits(0.0) < 10 and hits(1.0) > 15
 

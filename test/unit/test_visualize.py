@@ -1,9 +1,9 @@
 """Legends, panels and contact sheets: the right colours and pictures in the right places."""
 
 import cv2
-from fcn_seg_ros import visualize
-from fcn_seg_ros.classes import class_set_from_labels
-from fcn_seg_ros.visualize import contact_sheet, draw_legend, legend_entries, side_by_side
+from fcn_seg_ros.images import drawing as visualize
+from fcn_seg_ros.images.drawing import contact_sheet, draw_legend, legend_entries, side_by_side
+from fcn_seg_ros.networks.classes import class_set_from_labels
 import numpy as np
 import pytest
 

@@ -5,11 +5,11 @@ import json
 import random
 import struct
 
-from fcn_seg_ros import weights as weights_module
 from fcn_seg_ros.errors import WeightsError
-from fcn_seg_ros.model import DECODERS
-from fcn_seg_ros.registry import Registry
-from fcn_seg_ros.weights import load_network
+from fcn_seg_ros.networks import weights as weights_module
+from fcn_seg_ros.networks.decoders import DECODERS
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
 import published
 import pytest
 from safetensors.torch import save as save_safetensors

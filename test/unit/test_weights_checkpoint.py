@@ -4,11 +4,13 @@ import argparse
 import io
 import os
 import random
+import re
 import zipfile
 
 from fcn_seg_ros.errors import WeightsError
-from fcn_seg_ros.registry import Registry
-from fcn_seg_ros.weights import load_network
+from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.networks.weights import load_network
+import numpy as np
 import published
 import pytest
 import torch
@@ -47,7 +49,9 @@ def saved(value, zipped=True):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize('prefix, zipped', [('', True), ('module.', False)])
+@pytest.mark.parametrize('prefix, zipped', [
+    ('', True), ('module.', False), ('_orig_mod.', True), ('module._orig_mod.', True),
+    ('_orig_mod.module.', True), ('model.', True)])
 def test_checkpoint(tmp_path, network, prefix, zipped):
     path = write(tmp_path, saved(checkpoint(prefix), zipped), 'model_best.pth')
     model, _ = load_network(network, path)
@@ -59,6 +63,32 @@ def test_plain_state_dict(tmp_path, network):
     half = {name: tensor.half() for name, tensor in state().items()}
     model, _ = load_network(network, write(tmp_path, saved(half), 'model.pth'))
     assert torch.equal(model.classifier[4].bias, half['classifier.4.bias'].float())
+
+
+@pytest.mark.parametrize('key', ['state_dict', 'model_state_dict'])
+def test_checkpoint_of_another_tool(tmp_path, network, key):
+    path = write(tmp_path, saved({key: published.model().state_dict(), 'epoch': 3}), 'a.pth')
+    model, _ = load_network(network, path)
+    image = torch.randn(1, 3, 64, 64)
+    assert torch.equal(model(image), published.model()(image))
+
+
+@pytest.mark.parametrize('kind', [np.float64, np.float32, np.int64, np.bool_])
+def test_numpy_scalars_beside_the_tensors(tmp_path, network, kind):
+    options = argparse.Namespace(lr=kind(1), best=[kind(0)])
+    path = write(tmp_path, saved(checkpoint(args=options, accuracy=kind(1))), 'model.pth')
+    model, _ = load_network(network, path)
+    assert torch.equal(model.classifier[4].bias, published.model().classifier[4].bias)
+
+
+def test_what_stands_beside_the_tensors_is_named_with_the_way_out(tmp_path, network):
+    path = write(tmp_path, saved(checkpoint(args=np.ones(3))), 'model.pth')
+    with pytest.raises(WeightsError) as caught:
+        load_network(network, path)
+    message = str(caught.value)
+    assert re.search(r'holds a numpy\.(_core|core)\.multiarray\._reconstruct ', message)
+    assert 'torch.save(model.state_dict()' in message
+    assert '\n' not in message
 
 
 @pytest.mark.parametrize('zipped', [True, False])

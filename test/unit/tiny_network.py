@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 import tempfile
 
-from fcn_seg_ros.model import FCNResNet18
+from fcn_seg_ros.networks.model import FCNResNet18
 from safetensors.torch import save
 import torch
 

@@ -1,10 +1,12 @@
 """CamVid, 480 x 360, in the split and the 11 classes of the SegNet tutorial."""
 
-from .base import pictures_in, require, SegmentationDataset
+from pathlib import Path
+
+from .base import LabelPictures, pictures_in, require
 from ...errors import DatasetError
 
 
-class CamVid(SegmentationDataset):
+class CamVid(LabelPictures):
     """
     CamVid (G. Brostow et al., ECCV 2008; split of V. Badrinarayanan et al., PAMI 2017).
 
@@ -16,7 +18,7 @@ class CamVid(SegmentationDataset):
     name = 'camvid'
     splits = ('train', 'val', 'test')
 
-    def _find(self, root, split):
+    def _find(self, root: Path, split: str) -> list[tuple[Path, Path]]:
         images, labels = root / split / 'images', root / split / 'labels'
         if not images.is_dir() and (root / f'{split}annot').is_dir():
             images, labels = root / split, root / f'{split}annot'

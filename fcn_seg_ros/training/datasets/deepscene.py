@@ -1,10 +1,12 @@
 """Freiburg Forest, the DeepScene data set."""
 
-from .base import pictures_in, require, SegmentationDataset
+from pathlib import Path
+
+from .base import LabelPictures, pictures_in, require
 from ...errors import DatasetError
 
 
-class DeepScene(SegmentationDataset):
+class DeepScene(LabelPictures):
     """
     Freiburg Forest (A. Valada et al., ISER 2016).
 
@@ -16,7 +18,7 @@ class DeepScene(SegmentationDataset):
 
     name = 'deepscene'
 
-    def _find(self, root, split):
+    def _find(self, root: Path, split: str) -> list[tuple[Path, Path]]:
         folder = root / ('test' if split == 'val' else split)
         images = require(folder / 'rgb', 'unpack freiburg_forest_annotated.tar.gz', self.name)
         labels = require(folder / 'GT_color', 'label pictures', self.name)

@@ -1,12 +1,14 @@
 """SUN RGB-D, colour pictures with 37 classes."""
 
-from .base import require, SegmentationDataset
+from pathlib import Path
+
+from .base import LabelPictures, require
 
 TEST_PICTURES = 5050
 """The label archive counts on through both sets: 1..5050 test, 5051..10335 train."""
 
 
-class SunRgbd(SegmentationDataset):
+class SunRgbd(LabelPictures):
     """
     SUN RGB-D (S. Song et al., CVPR 2015) as rearranged by A. Handa.
 
@@ -18,7 +20,7 @@ class SunRgbd(SegmentationDataset):
 
     name = 'sun'
 
-    def _find(self, root, split):
+    def _find(self, root: Path, split: str) -> list[tuple[Path, Path]]:
         kind, offset = ('test', 0) if split == 'val' else ('train', TEST_PICTURES)
         images = require(root / f'SUNRGBD-{kind}_images',
                          f'unpack SUNRGBD-{kind}_images.tgz', self.name)

@@ -1,10 +1,15 @@
 """Pascal VOC 2012, optionally with the Semantic Boundaries Dataset."""
 
-from .base import read_list, require, SegmentationDataset
+from pathlib import Path
+
+import numpy as np
+
+from .base import LabelPictures, read_list, require
 from ...errors import DatasetError
+from ...support.arrays import UInt8Array
 
 
-class PascalVoc(SegmentationDataset):
+class PascalVoc(LabelPictures):
     """
     Pascal VOC 2012 (M. Everingham et al.), segmentation.
 
@@ -14,12 +19,12 @@ class PascalVoc(SegmentationDataset):
     """
 
     name = 'voc'
-    splits = ('train', 'val', 'trainval')
+    splits: tuple[str, ...] = ('train', 'val', 'trainval')
 
-    def _find(self, root, split):
+    def _find(self, root: Path, split: str) -> list[tuple[Path, Path]]:
         return self._find_voc(root, split)
 
-    def _find_voc(self, root, split):
+    def _find_voc(self, root: Path, split: str) -> list[tuple[Path, Path]]:
         nested = root / 'VOCdevkit' / 'VOC2012'
         base = nested if nested.is_dir() else root
         names = read_list(base / 'ImageSets' / 'Segmentation' / f'{split}.txt',
@@ -39,9 +44,11 @@ class PascalVocSbd(PascalVoc):
     and all of SBD less VOC val; VOC's own labels win; 'val' is VOC val.
     """
 
+    name = 'voc+sbd'
+    label_map = 'voc'
     splits = ('train', 'val')
 
-    def _find(self, root, split):
+    def _find(self, root: Path, split: str) -> list[tuple[Path, Path]]:
         pairs = self._find_voc(root, split)
         if split == 'val':
             return pairs
@@ -57,7 +64,7 @@ class PascalVocSbd(PascalVoc):
                     require(base / 'cls' / f'{n}.mat', f'labels of {n}.jpg', self.name)))
         return pairs
 
-    def _read_labels(self, source):
+    def _read_labels(self, source: Path) -> UInt8Array:
         if source.suffix != '.mat':
             return super()._read_labels(source)
         try:
@@ -65,4 +72,5 @@ class PascalVocSbd(PascalVoc):
         except ImportError as error:
             raise DatasetError(
                 "SBD's labels are MATLAB files: install scipy (pip install scipy)") from error
-        return self.table[loadmat(source)['GTcls'][0]['Segmentation'][0]]
+        values = np.asarray(loadmat(source)['GTcls'][0]['Segmentation'][0], np.uint8)
+        return self.table[values]

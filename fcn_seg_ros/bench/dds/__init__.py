@@ -1,0 +1,1 @@
+"""The parts of the benchmark that talk over DDS; beside ros/ the only ones that import ROS."""

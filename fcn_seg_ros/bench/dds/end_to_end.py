@@ -1,0 +1,195 @@
+"""What the node costs from end to end: processes of their own, over DDS."""
+
+from collections import defaultdict
+import time
+
+import numpy as np
+
+from .listener import FRACTIONS
+from ..timing import Timing
+
+ALL = ('class_mask', 'color_mask', 'overlay', 'confidence', FRACTIONS)
+MASK = ('class_mask', FRACTIONS)
+CAMERA_RATE = 30.0
+_WARM_UP_FRAMES = 500
+_PATIENCE = 15.0
+"""Seconds for the start of two processes and the first of their pictures, if any arrives."""
+_FRAME_SIZES = {'0.9 MB': (640, 480), '2.1 MB': (960, 720), '6.2 MB': (1920, 1080)}
+
+
+def start_node(stage, options, cameras=(), namespace='ours'):
+    """
+    Start the package's node and wait until it is active.
+
+    :param stage: the :class:`.Stage`.
+    :param options: node parameters.
+    :param cameras: names, for more than one.
+    """
+    arguments = ['--ros-args', '-r', f'__ns:=/{namespace}']
+    if cameras:
+        arguments += ['-p', f"cameras:=[{', '.join(cameras)}]"]
+    for key, value in options.items():
+        # Quoted, since YAML would take some names for something else.
+        arguments += ['-p', f"{key}:='{value}'" if isinstance(value, str) else f'{key}:={value}']
+    node = stage.start('ros.main', *arguments)
+    node.wait_for_log('waiting for images')
+    return node
+
+
+def start_usual_node(stage, options):
+    """Start the node that is written the usual way, see ``usual_node.py``."""
+    node = stage.start('bench.dds.usual_node', *(
+        f'--{key.replace("_", "-")}={options[key]}'
+        for key in ('network', 'weights', 'models_dir', 'device', 'threads')))
+    node.wait_for_log('waiting for images')
+    return node
+
+
+def listen(stage, namespace, outputs, seconds, *, rate=0.0, cameras=('',), rounds=0):
+    """
+    Let cameras publish for a node, and listen to what it makes of that.
+
+    :param namespace: of the node.
+    :param seconds: to listen, or
+    :param rounds: how many frames of each camera to listen to.
+    :param rate: pictures a second and camera; 0: each round begins when the outputs of the
+        last one have arrived.
+    :returns: what the listener has printed, see :class:`.Arrivals`; latencies in the order
+        of the cameras.
+    """
+    prefixes = [f'/{namespace}/segmentation/{camera}{"/" if camera else ""}'
+                for camera in cameras]
+    topics = [f'/{namespace}/{camera}{"/" if camera else ""}image' for camera in cameras]
+    listener = stage.start('bench.dds.listener', '--cameras', ','.join(prefixes), '--outputs',
+                           ','.join(outputs), '--seconds', seconds, '--rounds', rounds)
+    camera = stage.start_camera(*topics, rate=rate)
+    with stage.running(camera, listener):
+        result = listener.wait(seconds + rounds)
+    result['latencies'] = [result['latencies'][prefix] for prefix in prefixes]
+    return result
+
+
+def compare(stage, options, forward, seconds, rounds):
+    """
+    Compare the node with the usual one and with the forward pass alone, in turns.
+
+    :param forward: function without arguments: the forward pass of the fastest engine.
+    :param seconds: of each measurement.
+    :param rounds: how often each is taken.
+    :returns: {'latency': {name: Timing}, 'rate': {name: frames a second}} of 'forward',
+        'ours', 'mask' (ours, class mask and fractions only) and 'usual'.
+    """
+    node, usual = start_node(stage, options), start_usual_node(stage, options)
+    latencies, rates = defaultdict(list), defaultdict(list)
+    with stage.running(node, usual):
+        for _ in range(rounds):
+            durations = _time(forward, seconds)
+            latencies['forward'] += durations
+            rates['forward'].append(1 / np.mean(durations))
+            for name, namespace, outputs in (
+                    ('ours', 'ours', ALL), ('mask', 'ours', MASK), ('usual', 'usual', ALL)):
+                answered = listen(stage, namespace, outputs, seconds)
+                latencies[name] += answered['latencies'][0]
+                pressed = listen(stage, namespace, outputs, seconds, rate=CAMERA_RATE)
+                rates[name].append(len(pressed['latencies'][0]) / pressed['seconds'])
+    return {'latency': {name: Timing.of(values) for name, values in latencies.items()},
+            'rate': {name: float(np.median(values)) for name, values in rates.items()}}
+
+
+def _time(function, seconds):
+    durations = []
+    end = time.perf_counter() + seconds
+    while not durations or time.perf_counter() < end:
+        began = time.perf_counter()
+        function()
+        durations.append(time.perf_counter() - began)
+    return durations
+
+
+def measure_idle(stage, options, seconds):
+    """Return the share of a core that the node takes while nobody subscribes to it."""
+    node = start_node(stage, options)
+    camera = stage.start_camera('/ours/image', rate=CAMERA_RATE)
+    with stage.running(camera, node):
+        time.sleep(2.0)  # what the start leaves behind
+        before, began = node.cpu_seconds(), time.monotonic()
+        time.sleep(max(5.0, seconds))
+        return (node.cpu_seconds() - before) / (time.monotonic() - began)
+
+
+def measure_memory(stage, options, frames):
+    """Return the bytes that the node's memory has grown by, after a warm-up."""
+    node = start_node(stage, options)
+    with stage.running(node):
+        listen(stage, 'ours', ALL, 0, rounds=_WARM_UP_FRAMES)
+        before = node.memory()
+        listen(stage, 'ours', ALL, 0, rounds=frames)
+        return node.memory() - before
+
+
+def measure_cameras(stage, options, numbers, seconds, rounds):
+    """
+    Let one node serve several cameras that publish at the same time.
+
+    :param numbers: of cameras.
+    :returns: {number: {'round': Timing of a picture from every camera, 'rate': frames a
+        second of all cameras under pressure, 'shares': of each camera in them}}.
+    """
+    nodes, cameras = {}, {n: [f'camera{i}' for i in range(n)] for n in numbers}
+    durations, frames, spans = defaultdict(list), defaultdict(list), defaultdict(float)
+    for n in numbers:
+        nodes[n] = start_node(stage, options, cameras[n], namespace=f'cameras{n}')
+    with stage.running(*nodes.values()):
+        for _ in range(rounds):
+            for n in numbers:
+                answered = listen(stage, f'cameras{n}', ALL, seconds, cameras=cameras[n])
+                durations[n] += answered['rounds']
+                pressed = listen(stage, f'cameras{n}', ALL, seconds, cameras=cameras[n],
+                                 rate=CAMERA_RATE)
+                frames[n].append([len(values) for values in pressed['latencies']])
+                spans[n] += pressed['seconds']
+    return {n: {'round': Timing.of(durations[n]),
+                'rate': float(np.sum(frames[n]) / spans[n]),
+                'shares': (np.sum(frames[n], axis=0) / np.sum(frames[n])).tolist()}
+            for n in numbers}
+
+
+def measure_profiles(stage, seconds):
+    """
+    Send large pictures from one process to another, with and without the DDS profile.
+
+    :returns: {size: {'shipped' or 'default', a comma, the reliability: {'latency': Timing or
+        None, 'arrived': share}}}.
+    """
+    results = {}
+    for size, (width, height) in _FRAME_SIZES.items():
+        picture = np.zeros((height, width, 3), np.uint8)
+        results[size] = {}
+        for reliability in ('reliable', 'best effort'):
+            options = ['--best-effort'] if reliability == 'best effort' else []
+            for profile in ('shipped', 'default'):
+                shipped = profile == 'shipped'
+                listener = stage.start(
+                    'bench.dds.listener', '--cameras', '/profile/', '--outputs', 'image',
+                    '--seconds', seconds, '--patience', _PATIENCE, *options, profile=shipped)
+                camera = stage.start_camera('/profile/image', rate=CAMERA_RATE, picture=picture,
+                                            options=options, profile=shipped)
+                with stage.running(camera, listener):
+                    result = listener.wait(seconds)
+                arrived = result['latencies']['/profile/']
+                results[size][f'{profile}, {reliability}'] = {
+                    'latency': Timing.of(arrived) if arrived else None,
+                    'arrived': len(arrived) / (result['seconds'] * CAMERA_RATE) if arrived
+                    else 0.0}
+    return results
+
+
+def measure_messages(stage, seconds):
+    """Return {step: Timing} of making, sending and reading messages, see ``publisher.py``."""
+    height, width = stage.picture.shape[:2]
+    listener = stage.start('bench.dds.listener', '--cameras', '/messages/', '--outputs',
+                           'mono8,rgb8', '--rounds', 10**9)
+    publisher = stage.start('bench.dds.publisher', '--width', width, '--height', height,
+                            '--seconds', seconds)
+    with stage.running(publisher, listener):
+        return {name: Timing.of(values) for name, values in publisher.wait(seconds).items()}

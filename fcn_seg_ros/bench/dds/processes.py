@@ -1,0 +1,164 @@
+"""The benchmark's processes on a ROS domain of their own."""
+
+from contextlib import contextmanager, suppress
+import json
+import os
+from pathlib import Path
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from ...errors import FcnSegError
+from ...ros.dds import closed, profile_environment, PROFILE_NAMES
+
+TIMEOUT = 120.0
+"""Seconds in which any part of the benchmark must come to its end, plus its own time."""
+_STOP_TIMEOUT = 10.0
+_POLL = 0.05
+
+
+class Process:
+    """A running module of the package; its output goes to a file."""
+
+    def __init__(self, module, arguments, environment, log):
+        self._log = log
+        with open(log, 'wb') as file:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', f'{__package__.rpartition(".")[0]}.{module}',
+                 *map(str, arguments)], env=environment, stdout=file, stderr=subprocess.STDOUT)
+
+    @property
+    def log(self):
+        """Return what the process has printed so far."""
+        return Path(self._log).read_text(errors='replace')
+
+    @property
+    def running(self):
+        """Tell whether the process runs."""
+        return self._process.poll() is None
+
+    def wait(self, seconds=0.0):
+        """
+        Wait for the last line of the output and return it as JSON.
+
+        The process need not have ended: the graph's end can take its time.
+
+        :param seconds: that the work takes by itself.
+        :raises FcnSegError: when it takes longer, or ends without one.
+        """
+        deadline = time.monotonic() + TIMEOUT + seconds
+        while True:
+            ended = not self.running
+            with suppress(ValueError, IndexError):
+                return json.loads(self.log.splitlines()[-1])
+            if ended or time.monotonic() > deadline:
+                raise FcnSegError(f'{self._name} has measured nothing: {self._last_words()}')
+            time.sleep(_POLL)
+
+    def wait_for_log(self, text, timeout=TIMEOUT):
+        """
+        Wait until the process has printed something.
+
+        :raises FcnSegError: when it ends before, or takes longer.
+        """
+        end = time.monotonic() + timeout
+        while text not in self.log:
+            if not self.running or time.monotonic() > end:
+                raise FcnSegError(f'{self._name} does not start: {self._last_words()}')
+            time.sleep(_POLL)
+
+    def cpu_seconds(self):
+        """Return the processor time used so far."""
+        stat = Path(f'/proc/{self._process.pid}/stat').read_text().rpartition(') ')[2].split()
+        return sum(map(int, stat[11:13])) / os.sysconf('SC_CLK_TCK')
+
+    def memory(self):
+        """Return the resident memory of its own, bytes."""
+        status = Path(f'/proc/{self._process.pid}/status').read_text()
+        return int(re.search(r'RssAnon:\s+(\d+) kB', status).group(1)) << 10
+
+    def stop(self):
+        """End the process as Ctrl-C does; killing leaves shared memory behind."""
+        if self.running:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def _name(self):
+        return self._process.args[2].rpartition('.')[2]
+
+    def _last_words(self):
+        lines = [line for line in self.log.splitlines() if line.strip()]
+        return lines[-1] if lines else 'it printed nothing'
+
+
+class Stage:
+    """
+    Where the processes of a benchmark meet.
+
+    :param picture: uint8 array H x W x 3, what cameras see.
+    """
+
+    def __init__(self, picture):
+        self._folder = tempfile.TemporaryDirectory(prefix='fcn_seg_bench_')
+        self._pictures = {}
+        self._started = []
+        self.picture = picture
+        # Not the user's domain: no robot must see this, and none may disturb it.
+        self._environment = closed(os.environ) | {
+            'ROS_DOMAIN_ID': str(random.randint(60, 100)), 'PYTHONUNBUFFERED': '1'}
+        # The package's node sets it for itself; the usual one would not.
+        self._environment.pop('OMP_WAIT_POLICY', None)
+
+    def start(self, module, *arguments, profile=True):
+        """
+        Start a module of the package as a process.
+
+        :param profile: with the package's Fast DDS profile (unless the user has set one),
+            or with none.
+        """
+        environment = dict(self._environment)
+        if profile:
+            environment.update(profile_environment(environment))
+        else:
+            for name in PROFILE_NAMES:
+                environment.pop(name, None)
+        log = Path(self._folder.name) / f'{len(self._started)}.log'
+        process = Process(module, arguments, environment, log)
+        self._started.append(process)
+        return process
+
+    def start_camera(self, *topics, rate=0.0, picture=None, profile=True, options=()):
+        """Start a camera process, see ``camera.py``."""
+        picture = self.picture if picture is None else picture
+        if picture.shape not in self._pictures:
+            path = Path(self._folder.name) / f'{len(self._pictures)}.npy'
+            np.save(path, picture)
+            self._pictures[picture.shape] = path
+        return self.start('bench.dds.camera', '--topics', ','.join(topics), '--rate', rate,
+                          '--picture', self._pictures[picture.shape], *options, profile=profile)
+
+    @contextmanager
+    def running(self, *processes):
+        """Stop some processes at the end of a block."""
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.stop()
+
+    def close(self):
+        """Stop every process that is left, and forget the files."""
+        for process in reversed(self._started):
+            process.stop()
+        self._folder.cleanup()

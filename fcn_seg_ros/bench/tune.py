@@ -1,0 +1,126 @@
+"""Which engine is the fastest here: each is timed and compared with fp32, picture by picture."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+import statistics
+import time
+
+from ..errors import FcnSegError
+from ..inference.tuning import Choice, Situation, situation_of
+from ..segmenter import Segmenter
+from ..support.arrays import UInt8Array
+
+CANDIDATES = {
+    'cpu': (('torch', 'fp32'), ('onnxruntime', 'fp32'), ('torch', 'bf16'),
+            ('onnxruntime', 'int8')),
+    'cuda': (('torch', 'fp32'), ('torch', 'fp16'), ('torch', 'bf16'), ('tensorrt', 'fp16'),
+             ('tensorrt', 'fp32'), ('onnxruntime', 'fp32')),
+}
+"""Engines and precisions that are tried on a kind of device; the first is the reference."""
+
+
+@dataclass
+class Row:
+    """
+    What was measured of one engine in one precision.
+
+    :ivar engine: its name.
+    :ivar precision: its precision.
+    :ivar milliseconds: time of a frame, the median; None where it does not run.
+    :ivar agreement: share of the pixels whose class is the reference's, 0..1.
+    :ivar repeats: whether a second pass gave the same masks, bit for bit.
+    :ivar problem: why it does not run here, or ''.
+    """
+
+    engine: str
+    precision: str
+    milliseconds: float | None = None
+    agreement: float = 0.0
+    repeats: bool = False
+    problem: str = ''
+
+
+def measure(network: str, pictures: Sequence[UInt8Array], *, device: str = 'auto',
+            rounds: int = 5, progress: Callable[[str], object] = print, weights: str = '',
+            models_dir: str = '') -> tuple[list[Row], Situation]:
+    """
+    Time every engine that runs on a device, in turns, so that all meet the same conditions.
+
+    :param network: name of a network, or path of a network.yaml.
+    :param pictures: uint8 arrays H x W x 3, RGB, at least one.
+    :param device: as :class:`.Segmenter` takes it.
+    :param rounds: how often every engine segments every picture.
+    :param progress: takes a line about what is being done.
+    :param weights: file of other weights than the registry's, or ''.
+    :param models_dir: where weights are looked for first, or ''.
+    :returns: a row for each candidate, and the situation that they hold in.
+    :raises FcnSegError: when the network cannot be had, or does not run in fp32.
+    """
+    reference = Segmenter(network, device=device, engine='torch', precision='fp32',
+                          weights=weights, models_dir=models_dir)
+    rows, running = [], []
+    for engine, precision in CANDIDATES[reference.device.type]:
+        progress(f'loading {engine} in {precision}')
+        row = Row(engine, precision)
+        rows.append(row)
+        try:
+            segmenter = Segmenter(network, device=device, engine=engine, precision=precision,
+                                  weights=weights, models_dir=models_dir)
+        except FcnSegError as error:
+            row.problem = str(error)
+            continue
+        running.append((row, segmenter))
+    expected = [reference(picture).class_mask for picture in pictures]
+    for row, segmenter in running:
+        progress(f'comparing {row.engine} in {row.precision}')
+        masks = [segmenter(picture).class_mask for picture in pictures]
+        again = [segmenter(picture).class_mask for picture in pictures]
+        row.repeats = all((a == b).all() for a, b in zip(masks, again))
+        row.agreement = statistics.fmean(
+            float((a == b).mean()) for a, b in zip(masks, expected))
+    times: list[list[float]] = [[] for _ in running]
+    for number in range(rounds):
+        progress(f'timing, round {number + 1} of {rounds}')
+        for (_, segmenter), taken in zip(running, times):
+            for picture in pictures:
+                begin = time.perf_counter()
+                segmenter(picture)
+                taken.append(time.perf_counter() - begin)
+    for (row, _), taken in zip(running, times):
+        row.milliseconds = 1000 * statistics.median(taken)
+    return rows, situation_of(reference.weights, reference.input_size, reference.device)
+
+
+def fastest(rows: Sequence[Row], least_agreement: float) -> Choice:
+    """
+    Return the fastest engine that is accurate enough.
+
+    :param rows: of :func:`measure`.
+    :param least_agreement: share of the pixels that must have the reference's class, 0..1.
+    :raises FcnSegError: when there is none.
+    """
+    able = [row for row in rows
+            if row.milliseconds is not None and row.agreement >= least_agreement]
+    if not able:
+        raise FcnSegError('no engine gives the same class as fp32 at '
+                          f'{least_agreement:.1%} of the pixels')
+    best = min(able, key=lambda row: row.milliseconds or 0.0)
+    return Choice(best.engine, best.precision, round(best.milliseconds or 0.0, 3),
+                  best.agreement, best.repeats, date.today().isoformat())
+
+
+def table(rows: Sequence[Row]) -> str:
+    """
+    Return the rows as a table for people.
+
+    :param rows: of :func:`measure`.
+    """
+    lines = [f'{"engine":<12} {"precision":<9} {"ms a frame":>10}  {"same class":>10}  repeats']
+    for row in rows:
+        if row.milliseconds is None:
+            lines.append(f'{row.engine:<12} {row.precision:<9} {"-":>10}  {row.problem}')
+        else:
+            lines.append(f'{row.engine:<12} {row.precision:<9} {row.milliseconds:>10.1f}  '
+                         f'{row.agreement:>10.3%}  {"yes" if row.repeats else "no"}')
+    return '\n'.join(lines)

@@ -1,0 +1,85 @@
+"""``fcn-seg tune``: find the fastest engine on this machine, and remember it."""
+
+import argparse
+from itertools import islice
+import sys
+
+from .network_options import DEFAULT_NETWORK
+from ..support.arrays import UInt8Array
+
+_PICTURES = 8
+"""Pictures that are segmented: of the demo's clip, or evenly from a folder."""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """
+    Add the command to the ``fcn-seg`` parser.
+
+    :param commands: of ``ArgumentParser.add_subparsers``.
+    """
+    parser = commands.add_parser(
+        'tune', help='find the fastest engine on this machine and remember it',
+        description='Time every engine and precision that runs here, compare each with fp32, '
+                    "and remember the fastest that is good enough: engine 'auto' of the node "
+                    'and of the other commands takes it from then on. TensorRT engines are '
+                    'built meanwhile, which takes minutes each. Nothing else should run on the '
+                    'machine.')
+    parser.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
+                        help='name of a network, or path of a network.yaml '
+                             '(default: %(default)s)')
+    parser.add_argument('--weights', default='', metavar='FILE',
+                        help="other weights than the registry's")
+    parser.add_argument('--models-dir', default='', metavar='DIR', help='folder of your models')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--images', default='', metavar='DIR',
+                        help="pictures like your camera's (default: the demo's clip)")
+    parser.add_argument('--agreement', type=_share, default=0.99, metavar='SHARE',
+                        help='share of the pixels that must have the same class as in fp32, 0 '
+                             'to 1 (default: %(default)s)')
+    parser.add_argument('--rounds', type=int, choices=range(1, 101), default=5, metavar='N',
+                        help='how often every engine segments every picture '
+                             '(default: %(default)d)')
+    parser.add_argument('--dry-run', action='store_true', help='remember nothing')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """
+    Measure, print the table, remember the fastest.
+
+    :param args: of the parser.
+    :raises FcnSegError: when nothing runs, nothing is accurate enough, or nothing can be
+        written.
+    """
+    from ..bench import tune
+    from ..inference.tuning import remember
+    rows, where = tune.measure(
+        args.network, _pictures(args.images), device=args.device, rounds=args.rounds,
+        weights=args.weights, models_dir=args.models_dir,
+        progress=lambda line: print(line, file=sys.stderr))
+    print(tune.table(rows))
+    choice = tune.fastest(rows, args.agreement)
+    print(f'\nfastest: {choice.engine} in {choice.precision}, {choice.milliseconds:.1f} ms a '
+          f'frame, {choice.agreement:.2%} of the pixels as in fp32')
+    if not args.dry_run:
+        print(f"engine 'auto' takes it from now on ({remember(where, choice)})")
+
+
+def _pictures(folder: str) -> list[UInt8Array]:
+    """Return some pictures of a folder, or of the clip that comes with the package."""
+    from ..offline.sources import list_images, read_image, Video
+    from ..support.paths import share_dir
+    if folder:
+        _, paths = list_images(folder)
+        step = -(-len(paths) // _PICTURES)
+        return [read_image(path) for path in paths[::step]]
+    with Video(str(share_dir() / 'demo' / 'walkers.mp4')) as video:
+        step = max(1, (video.length or _PICTURES) // _PICTURES)
+        return list(islice(video, 0, step * _PICTURES, step))
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError('must be 0 to 1')
+    return value

@@ -1,0 +1,27 @@
+"""
+What this machine has of what the package needs, and what to do about what it lacks.
+
+Each check is a function that returns findings.  Whatever may crash or take a process down, ROS
+included, is tried in a process of its own: :mod:`.probe`.
+"""
+
+from collections.abc import Callable, Iterator
+
+from .finding import Finding, Level
+from .libraries import check_libraries
+from .network import check_networks
+from .ros import check_ros
+from .system import check_system
+
+CHECKS: tuple[Callable[[], list[Finding]], ...] = (
+    check_system, check_libraries, check_ros, check_networks)
+
+
+def examine() -> Iterator[Finding]:
+    """Run all checks and yield what they find; a check that breaks is a finding, too."""
+    for check in CHECKS:
+        try:
+            yield from check()
+        except Exception as error:
+            yield Finding(Level.FAULT, check.__name__.removeprefix('check_'),
+                          f'{type(error).__name__}: {error}', 'report this as a bug')

@@ -1,0 +1,67 @@
+"""ROS 2 and the package's messages, in processes of their own: the core imports neither."""
+
+from importlib.util import find_spec
+import os
+from pathlib import Path
+
+from .finding import Finding, Level
+from .probe import probe
+
+_PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+
+
+def check_ros() -> list[Finding]:
+    """Return what is found of ROS 2; a machine without it has the core, which is fine."""
+    if find_spec('rclpy') is None:
+        return [Finding(Level.OK, 'ROS 2', 'not here: the core and fcn-seg work, the node and '
+                                           '"fcn-seg camera" do not')]
+    return [check_rclpy(), check_messages(), check_profile(), check_vision_msgs()]
+
+
+def check_rclpy() -> Finding:
+    """Tell whether rclpy starts with the middleware that is chosen."""
+    tried = probe('import rclpy; rclpy.init(); '
+                  'print(rclpy.get_rmw_implementation_identifier()); rclpy.shutdown()')
+    name = os.environ.get('ROS_DISTRO', 'ROS_DISTRO not set')
+    if not tried.works:
+        return Finding(Level.FAULT, 'ROS 2', f'{name}: {tried.reason}',
+                       "source ROS 2's setup.bash in this shell")
+    return Finding(Level.OK, 'ROS 2', f'{name}, {tried.output.splitlines()[-1]}')
+
+
+def check_messages() -> Finding:
+    """Tell where the package's messages are, and that they are there once."""
+    import fcn_seg_ros
+    folders = [Path(folder) for folder in dict.fromkeys(
+        os.path.realpath(folder) for folder in fcn_seg_ros.__path__)]
+    found = [folder for folder in folders if (folder / 'msg' / '__init__.py').is_file()]
+    if not found:
+        return Finding(Level.FAULT, 'messages', 'fcn_seg_ros.msg is not installed',
+                       'colcon build, or FCN_SEG_ROS=on pip install .')
+    if len(found) > 1:
+        return Finding(Level.FAULT, 'messages', 'found more than once: '
+                       + ', '.join(map(str, found)), 'pip uninstall fcn_seg_ros, or do not '
+                       'source the other workspace')
+    tried = probe('from fcn_seg_ros.msg import ClassFractions; ClassFractions()')
+    if not tried.works:
+        return Finding(Level.FAULT, 'messages', tried.reason, 'build the package again')
+    return Finding(Level.OK, 'messages', str(found[0] / 'msg'))
+
+
+def check_profile() -> Finding:
+    """Tell whether large pictures get through what DDS is set to."""
+    named = next((os.environ[name] for name in _PROFILES if os.environ.get(name)), '')
+    if not named:
+        return Finding(Level.OK, 'DDS profile', 'none set: launch files use config/fastdds.xml, '
+                                                'set it for your camera driver too')
+    if not Path(named).is_file():
+        return Finding(Level.FAULT, 'DDS profile', f'{named} does not exist',
+                       f'unset {" ".join(_PROFILES)}, or name a file that exists')
+    return Finding(Level.OK, 'DDS profile', named)
+
+
+def check_vision_msgs() -> Finding:
+    """Tell whether the class names can be published."""
+    if find_spec('vision_msgs') is None:
+        return Finding(Level.OK, 'vision_msgs', 'not installed: there is no ~/label_info')
+    return Finding(Level.OK, 'vision_msgs', 'installed')

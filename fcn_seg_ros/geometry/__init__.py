@@ -1,0 +1,1 @@
+"""Cameras in space: rays of pixels, lens distortion, poses, calibration files."""

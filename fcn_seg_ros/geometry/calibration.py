@@ -1,0 +1,129 @@
+"""A camera's calibration as camera drivers keep it in files, or guessed from its lens."""
+
+from dataclasses import dataclass, replace
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from .camera import CameraModel, rescaled_info
+from ..errors import CalibrationError, RegistryError
+from ..support.safe_yaml import is_integer, is_number, load_yaml
+
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+_MAX_SHAPE_ERROR = 0.01
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    The fields of a sensor_msgs/CameraInfo, matrices row-major.
+
+    :param width: pixels.
+    :param height: pixels.
+    :param k: 9 numbers; zeros for a camera that is not calibrated.
+    :param p: 12 numbers.
+    :param d: distortion coefficients.
+    :param r: 9 numbers.
+    :param distortion_model: 'plumb_bob', 'rational_polynomial', 'equidistant' or ''.
+    """
+
+    width: int
+    height: int
+    k: tuple[float, ...] = (0.0,) * 9
+    p: tuple[float, ...] = (0.0,) * 12
+    d: tuple[float, ...] = ()
+    r: tuple[float, ...] = _IDENTITY
+    distortion_model: str = ''
+
+    @classmethod
+    def from_field_of_view(cls, width: int, height: int, degrees: float) -> 'Calibration':
+        """
+        Return an ideal pinhole camera with square pixels that looks straight ahead.
+
+        The focal length is (width / 2) / tan(angle / 2); the principal point is the
+        picture's middle, ((width - 1) / 2, (height - 1) / 2), as pixel centres have
+        whole coordinates.
+
+        :param width: of the pictures, pixels.
+        :param height: of the pictures, pixels.
+        :param degrees: horizontal field of view.
+        :raises CalibrationError: unless it is between 1 and 179.
+        """
+        if not 1 <= degrees <= 179:
+            raise CalibrationError(
+                f'a horizontal field of view of {degrees:g} degrees: 1 to 179 make sense')
+        focal = width / 2 / math.tan(math.radians(degrees) / 2)
+        cx, cy = (width - 1) / 2, (height - 1) / 2
+        return cls(width, height, d=(0.0,) * 5, distortion_model='plumb_bob',
+                   k=(focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0),
+                   p=(focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0))
+
+    @classmethod
+    def from_yaml(cls, path: str | os.PathLike[str]) -> 'Calibration':
+        """
+        Read a file as ROS's camera_calibration writes it.
+
+        :param path: of the file.
+        :raises CalibrationError: when it cannot be read or its numbers make no sense.
+        """
+        path = Path(path)
+        try:
+            data = load_yaml(path)
+        except RegistryError as error:
+            raise CalibrationError(str(error)) from None
+        if not isinstance(data, dict):
+            raise CalibrationError(f'{path} is no calibration as camera_calibration writes it')
+        for key in ('image_width', 'image_height'):
+            if not is_integer(data.get(key)):
+                raise CalibrationError(f"{path}: '{key}' must be a whole number")
+        model = data.get('distortion_model', 'plumb_bob')
+        if not isinstance(model, str):
+            raise CalibrationError(f"{path}: 'distortion_model' must be a name")
+        k = _matrix(path, data, 'camera_matrix', 9)
+        straight = (k[0], k[1], k[2], 0.0, k[3], k[4], k[5], 0.0, k[6], k[7], k[8], 0.0)
+        calibration = cls(
+            data['image_width'], data['image_height'], k=k, distortion_model=model,
+            p=_matrix(path, data, 'projection_matrix', 12, straight),
+            d=_matrix(path, data, 'distortion_coefficients', None, ()),
+            r=_matrix(path, data, 'rectification_matrix', 9, _IDENTITY))
+        try:
+            CameraModel.from_calibration(
+                width=calibration.width, height=calibration.height, k=k, d=calibration.d,
+                p=calibration.p, distortion_model=model)
+        except CalibrationError as error:
+            raise CalibrationError(f'{path}: {error}') from None
+        return calibration
+
+    def resized(self, width: int, height: int) -> 'Calibration':
+        """
+        Return the calibration of pictures that were resampled to another size.
+
+        :param width: of these pictures, pixels.
+        :param height: of these pictures, pixels.
+        :raises CalibrationError: when they have another shape: they are not resampled
+            then but cut, and nobody knows where.
+        """
+        if abs(width * self.height / (height * self.width) - 1) > _MAX_SHAPE_ERROR:
+            raise CalibrationError(
+                f'the calibration is for {self.width}x{self.height} pixels, the pictures '
+                f'have {width}x{height}, which is another shape: use the calibration that '
+                'goes with them')
+        scaled = rescaled_info(width=self.width, height=self.height, k=self.k, p=self.p,
+                               mask_height=height, mask_width=width)
+        assert scaled is not None  # it is for pictures of its own size
+        return replace(self, width=width, height=height, k=scaled.k, p=scaled.p)
+
+
+def _matrix(path: Path, data: dict[str, Any], key: str, count: int | None,
+            default: tuple[float, ...] | None = None) -> tuple[float, ...]:
+    """Return the numbers of ``key: {rows, cols, data}``; ``count`` None takes up to 14."""
+    entry = data.get(key)
+    if entry is None and default is not None:
+        return default
+    numbers = entry.get('data') if isinstance(entry, dict) else None
+    if not (isinstance(numbers, list) and all(map(is_number, numbers))
+            and (len(numbers) == count if count else len(numbers) <= 14)):
+        raise CalibrationError(f"{path}: '{key}' must have 'data' with "
+                               f'{count or "up to 14"} numbers')
+    return tuple(float(value) for value in numbers)

@@ -1,0 +1,1 @@
+"""Pictures: message buffers and files to RGB arrays, and drawings of classes."""

@@ -1,0 +1,1 @@
+"""What of the inference runs on an NVIDIA GPU only: fused kernels, graph capture."""

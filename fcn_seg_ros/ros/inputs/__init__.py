@@ -1,0 +1,1 @@
+"""What the node subscribes to: images, camera_info, depth, TF."""

@@ -1,0 +1,93 @@
+"""What is offered on a camera's topics, and what to do where the node cannot take it."""
+
+import time
+
+from rclpy.node import Node
+
+_IMAGE, _COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+_INFO = 'sensor_msgs/msg/CameraInfo'
+_PATIENCE = 0.4
+"""Seconds that something must be so: the topics of one camera driver are found one by one."""
+
+
+class Offers:
+    """
+    Finds topics of a type that the node does not listen for, and says how to take them.
+
+    :param node: the node, whose graph is looked at.
+    :param image: the topic of the images that are listened for.
+    :param compressed: these are compressed.
+    :param info: the topic of their calibration.
+    :param depth: the topic of depth images.
+
+    :ivar problems: {input: one line}, of the last look; the inputs are 'image', 'camera_info'
+        and 'depth'.
+    """
+
+    def __init__(self, node: Node, *, image: str, compressed: bool, info: str,
+                 depth: str) -> None:
+        self._node = node
+        self._image, self._compressed, self._info, self._depth = image, compressed, info, depth
+        self._since: dict[str, float] = {}
+        self.problems: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Look at the graph, and log what was not so the last time; cheap: call it often."""
+        now = time.monotonic()
+        found = {'image': self._of_images(), 'camera_info': self._of_info(),
+                 'depth': self._of_depth()}
+        self._since = {text: self._since.get(text, now) for text in found.values() if text}
+        problems = {name: text for name, text in found.items()
+                    if text and now - self._since[text] >= _PATIENCE}
+        for name, text in problems.items():
+            if self.problems.get(name) != text:
+                self._node.get_logger().warning(text)
+        self.problems = problems
+
+    def _types(self, topic: str) -> set[str]:
+        return {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
+
+    def _of_images(self) -> str:
+        topic, types = self._image, self._types(self._image)
+        wanted = _COMPRESSED if self._compressed else _IMAGE
+        if wanted in types:
+            return ''
+        if self._compressed:
+            base = topic.removesuffix('/compressed')
+            there = self._types(base)
+            if _COMPRESSED in there and base.endswith('/compressed'):
+                return (f'nobody publishes {topic}, but {base} is there: remap '
+                        f"image:={base.removesuffix('/compressed')}, since "
+                        "image_transport:=compressed appends '/compressed'")
+            if _IMAGE in there and not types:
+                return (f'nobody publishes {topic}, but {base} carries {_IMAGE}: '
+                        'image_transport:=raw takes it')
+            return _other(topic, types, wanted)
+        beside = f'{topic}/compressed'
+        if _COMPRESSED in types and topic.endswith('/compressed'):
+            return (f'{topic} carries {_COMPRESSED}: image_transport:=compressed with '
+                    f"image:={topic.removesuffix('/compressed')} takes it")
+        if not types and _COMPRESSED in self._types(beside):
+            return (f'nobody publishes {_IMAGE} on {topic}, but {_COMPRESSED} on {beside}: '
+                    'image_transport:=compressed takes it')
+        return _other(topic, types, wanted)
+
+    def _of_info(self) -> str:
+        return _other(self._info, self._types(self._info), _INFO)
+
+    def _of_depth(self) -> str:
+        topic, types = self._depth, self._types(self._depth)
+        if _COMPRESSED not in types or _IMAGE in types:
+            return _other(topic, types, _IMAGE)
+        raw = topic.removesuffix('/compressedDepth')
+        way = (f'remap depth:={raw}, where it is not compressed, or have' if raw != topic
+               else 'have')
+        return (f'{topic} carries {_COMPRESSED}, and depth must be {_IMAGE}: {way} '
+                "image_transport's republish make that of it")
+
+
+def _other(topic: str, types: set[str], wanted: str) -> str:
+    if not types or wanted in types:
+        return ''
+    return (f"{topic} carries {', '.join(sorted(types))}, not {wanted}: remap the input to "
+            'a topic of that type')

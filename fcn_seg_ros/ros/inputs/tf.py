@@ -1,0 +1,107 @@
+"""Poses of frames at an image's stamp, from TF where tf2_ros is installed."""
+
+from typing import Any
+
+from builtin_interfaces.msg import Time as StampMessage
+from rclpy.node import Node
+from rclpy.time import Time
+
+from ..navigation import pose_from_transform
+from ...errors import CalibrationError
+from ...geometry.pose import Pose
+
+try:
+    import tf2_ros
+except ImportError:  # not among the ROS 2 packages of PyPI
+    tf2_ros = None
+
+
+class TransformError(CalibrationError):
+    """
+    A transform cannot be had.
+
+    :param message: what is wrong and what to do, one line.
+    :param late: it may be on its way: asking again makes sense.
+    :ivar late: the same.
+    """
+
+    def __init__(self, message: str, late: bool = False) -> None:
+        super().__init__(message)
+        self.late = late
+
+
+def check_stamp(stamp: StampMessage) -> None:
+    """
+    Make sure that a stamp tells a time.
+
+    :param stamp: the message.
+    :raises TransformError: when it is zero, which TF takes for "latest".
+    """
+    if stamp.sec == 0 and stamp.nanosec == 0:
+        raise TransformError('images come with a zero stamp: set it in the camera driver, for '
+                             'the place at that time to be known')
+
+
+class Transforms:
+    """
+    Listens to TF while it is wanted.
+
+    :param node: the node to subscribe with.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._listener: Any = None
+        self._buffer: Any = None
+
+    def follow(self, wanted: bool) -> None:
+        """
+        Listen while transforms are wanted, else not; cheap when nothing changed.
+
+        :param wanted: whether they are.
+        """
+        if not wanted:
+            self.close()
+        elif tf2_ros is not None and self._listener is None:
+            self._buffer = tf2_ros.Buffer()
+            self._listener = tf2_ros.TransformListener(self._buffer, self._node)
+
+    def pose(self, target: str, source: str, stamp: StampMessage) -> Pose:
+        """
+        Return the :class:`.Pose` of the frame ``source`` in the frame ``target``.
+
+        :param target: name of the frame.
+        :param source: name of the frame.
+        :param stamp: the time.
+        :raises TransformError: when there is none at that time.
+        :raises CalibrationError: when it is none.
+        """
+        check_stamp(stamp)
+        if not source:
+            raise TransformError('images come with an empty frame_id: set it in the camera '
+                                 'driver, for its transform to be found')
+        if tf2_ros is None:
+            raise TransformError(f'the transform from {source} to {target} cannot be had, as '
+                                 'tf2_ros is not installed: install it, or set mount.height')
+        buffer = self._buffer
+        if buffer is None:
+            raise TransformError('TF is not listened to yet', late=True)
+        try:
+            found = buffer.lookup_transform_core(target, source, Time.from_msg(stamp))
+        except (tf2_ros.TransformException, ValueError, OverflowError) as error:
+            raise TransformError(
+                f'no transform from {source} to {target}: {" ".join(str(error).split())}',
+                late=isinstance(error, tf2_ros.ExtrapolationException)) from None
+        return pose_from_transform(found.transform)
+
+    def forget(self) -> None:
+        """Forget what moves: time was set back, and TF takes the new for the older."""
+        buffer = self._buffer  # another thread may close
+        if buffer is not None:
+            buffer.clear()
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._listener is not None:
+            self._listener.unregister()
+        self._listener = self._buffer = None

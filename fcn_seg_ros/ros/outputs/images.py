@@ -1,0 +1,141 @@
+"""A camera's outputs: publishers, who listens to them, and the messages."""
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from .fractions import fractions_message
+from ..events import when_matched
+from ..messages import compressed_message, image_message, scaled_camera_info
+from ..names import is_remapped
+from ..qos import newest
+from ...images.compressed import encode_jpeg, encode_png
+from ...msg import ClassFractions
+
+
+class OutputGroup:
+    """
+    Some outputs of one camera that are made together.
+
+    Nothing is computed or published for an output that nobody subscribes to.
+
+    :param node: the node to publish with.
+    :param types: {name: message type}.
+    :param prefix: of the topics, such as '~/' or '~/front/'.
+    :param on_change: called, without arguments, when a subscriber came or went.
+    :param qos: the publishers' profile, by default :func:`.newest`.
+    """
+
+    def __init__(self, node, types, prefix, on_change, qos=None):
+        self._node = node
+        # One callback group per OutputGroup: rclpy blocks a group for good when an entity in
+        # it is destroyed with a callback pending.
+        events_group = MutuallyExclusiveCallbackGroup()
+        self._publishers = {
+            name: node.create_publisher(
+                message_type, self._topic(node, prefix, name), qos or newest(),
+                callback_group=events_group, event_callbacks=when_matched(on_change),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            for name, message_type in types.items()}
+
+    def _topic(self, node, prefix, name):
+        """Return the name of the topic of an output."""
+        return prefix + name
+
+    def wanted(self):
+        """Return the names of the outputs that somebody subscribes to."""
+        return {name for name, publisher in self._publishers.items()
+                if publisher.get_subscription_count()}
+
+    def needs_confidence(self, wanted):
+        """Tell whether making the ``wanted`` outputs takes the frame's confidence."""
+        return False
+
+    def publish(self, frame, wanted):
+        """
+        Publish the wanted outputs of a frame.
+
+        :param frame: the :class:`.Frame`.
+        :param wanted: names, as of :meth:`wanted`; not empty.
+        """
+        raise NotImplementedError
+
+    def close(self):
+        """Destroy the publishers."""
+        for publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
+        self._publishers = {}
+
+
+class PictureOutputs(OutputGroup):
+    """The images, each also compressed."""
+
+    ENCODINGS = {'class_mask': 'mono8', 'color_mask': 'rgb8', 'overlay': 'rgb8',
+                 'confidence': 'mono8'}
+    LOSSLESS = ('class_mask', 'confidence')
+    """Images whose values are data: JPEG would change them."""
+
+    def __init__(self, node, prefix, on_change):
+        types = dict.fromkeys(self.ENCODINGS, Image)
+        types |= {f'{name}/compressed': CompressedImage for name in self.ENCODINGS}
+        super().__init__(node, types, prefix, on_change)
+
+    def _topic(self, node, prefix, name):
+        """Return where to publish: a compressed image follows its image's remapping."""
+        image, _, transport = name.partition('/')
+        own = prefix + name
+        if not transport or is_remapped(node, own) or not is_remapped(node, prefix + image):
+            return own
+        return f'{node.resolve_topic_name(prefix + image)}/{transport}'
+
+    def needs_confidence(self, wanted):
+        """Tell whether anybody looks at the confidence."""
+        return not wanted.isdisjoint(('confidence', 'confidence/compressed'))
+
+    def publish(self, frame, wanted):
+        """Publish the wanted images."""
+        for name in sorted({name.partition('/')[0] for name in wanted}):
+            pixels = (frame.result.overlay(frame.settings.overlay_alpha) if name == 'overlay'
+                      else getattr(frame.result, name))
+            encoding = self.ENCODINGS[name]
+            if name in wanted:
+                self._publishers[name].publish(image_message(pixels, encoding, frame.header))
+            if f'{name}/compressed' in wanted:
+                self._publishers[f'{name}/compressed'].publish(
+                    self._compressed(name, pixels, encoding, frame.header))
+
+    def _compressed(self, name, pixels, encoding, header):
+        if name in self.LOSSLESS:
+            return compressed_message(
+                encode_png(pixels), f'{encoding}; png compressed {encoding}', header)
+        # 'bgr8' is what image_transport calls a JPEG with its colours as they should be.
+        return compressed_message(
+            encode_jpeg(pixels), f'{encoding}; jpeg compressed bgr8', header)
+
+
+class FractionOutputs(OutputGroup):
+    """The shares of the classes."""
+
+    def __init__(self, node, prefix, on_change):
+        super().__init__(node, {'class_fractions': ClassFractions}, prefix, on_change)
+
+    def publish(self, frame, wanted):
+        """Publish the shares."""
+        self._publishers['class_fractions'].publish(fractions_message(
+            frame.result, frame.header, frame.network, frame.settings.regions))
+
+
+class InfoOutputs(OutputGroup):
+    """The calibration of the masks."""
+
+    def __init__(self, node, prefix, on_change):
+        super().__init__(node, {'camera_info': CameraInfo}, prefix, on_change)
+
+    def publish(self, frame, wanted):
+        """Publish the calibration for the mask, if the camera has sent that of its images."""
+        if frame.info is None:
+            return
+        info = scaled_camera_info(
+            frame.info, frame.header, frame.result.class_mask.shape, frame.result.image_size)
+        if info is not None:
+            self._publishers['camera_info'].publish(info)

@@ -1,0 +1,54 @@
+"""The topics that ``rviz/fcn_seg.rviz`` shows, and which they are for a certain node."""
+
+from pathlib import Path
+
+import yaml
+
+from ..support.paths import share_dir
+
+CAMERA_TOPIC, NODE = '/image', '/segmentation'
+"""The camera's topic and the node's full name in the file: the defaults."""
+SHARED = ('legend', 'costmap', 'costmap_updates')
+"""Outputs that are one for all cameras."""
+
+
+def config_path():
+    """Return the path of the package's RViz configuration."""
+    return share_dir() / 'rviz' / 'fcn_seg.rviz'
+
+
+def topics(path):
+    """
+    List the topics that an RViz configuration subscribes to.
+
+    :param path: of the file.
+    :returns: list of (display, topic): the display as the file describes it, and the one of
+        its properties that holds the topic ('Value') and its quality of service.
+    """
+    displays = yaml.safe_load(Path(path).read_text())['Visualization Manager']['Displays']
+    return [(display, display[key]) for display in displays
+            for key in ('Topic', 'Update Topic') if key in display]
+
+
+def remappings(*, name='segmentation', namespace='', image='image', camera=''):
+    """
+    Return what RViz must be started with to show a certain node.
+
+    :param name: of the node.
+    :param namespace: of the node, '' for the root.
+    :param image: the camera's topic.
+    :param camera: name of the camera to show if the node has several; ``image`` does not
+        matter then.
+    :returns: list of (topic in the configuration, topic of the node).
+    """
+    base = '/' + namespace.strip('/') if namespace.strip('/') else ''
+    if camera:
+        image = f'{camera}/image'
+    pairs = [(CAMERA_TOPIC, image if image.startswith('/') else f'{base}/{image}')]
+    for _, topic in topics(config_path()):
+        output = topic['Value'].removeprefix(f'{NODE}/')
+        if output != topic['Value']:
+            parts = [base, name, output] if output in SHARED or not camera else [
+                base, name, camera, output]
+            pairs.append((topic['Value'], '/'.join(parts)))
+    return [(source, target) for source, target in pairs if source != target]

@@ -1,0 +1,308 @@
+"""What the exports of labelling tools have in common: archives, labels by name, shapes, splits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+import json
+from pathlib import Path
+import shutil
+import tempfile
+from typing import Any
+import zipfile
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from .base import Color, IGNORE, pictures_in, SegmentationDataset
+from .common_labels import BACKGROUND, class_set_of, classes_beside, IGNORED_LABELS
+from .splitting import divide
+from ...errors import DatasetError
+from ...networks.classes import plain_label
+from ...support.arrays import MAX_PIXELS, Size, UInt8Array
+
+MAX_JSON_BYTES = 1 << 30
+"""Largest JSON or XML file that is read."""
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []  # they go with the process
+
+SPLIT_NAMES = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
+"""Names of folders and lists that tools give a split."""
+
+
+@dataclass(frozen=True, eq=False)
+class Polygon:
+    """
+    An area of one class.
+
+    :param label: its class's label.
+    :param rings: outlines, (x, y) pixels each; pixels inside any of them belong to it.
+    """
+
+    label: str
+    rings: tuple[tuple[tuple[float, float], ...], ...]
+
+    def draw(self, labels: Image.Image, index: int) -> None:
+        """
+        Draw it into a picture of class ids.
+
+        :param labels: PIL picture of mode L.
+        :param index: the class id.
+        """
+        pen = ImageDraw.Draw(labels)
+        for ring in self.rings:
+            if len(ring) > 2:
+                pen.polygon(ring, fill=index, outline=index)
+
+
+@dataclass(frozen=True, eq=False)
+class Stencil:
+    """
+    An area of one class as a mask.
+
+    :param label: its class's label.
+    :param mask: bool array h x w, True where the class is.
+    :param left: column of the mask's left edge in the picture, pixels.
+    :param top: row of its upper edge.
+    """
+
+    label: str
+    mask: npt.NDArray[np.bool_]
+    left: int = 0
+    top: int = 0
+
+    def draw(self, labels: Image.Image, index: int) -> None:
+        """
+        Draw it into a picture of class ids.
+
+        :param labels: PIL picture of mode L.
+        :param index: the class id.
+        """
+        labels.paste(index, (self.left, self.top),
+                     Image.fromarray(self.mask.astype(np.uint8) * 255))
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """
+    The shapes on one picture.
+
+    :param size: of the picture, pixels, as the tool says.
+    :param shapes: drawn in this order: later ones cover earlier ones.
+    """
+
+    size: Size
+    shapes: Sequence[Polygon | Stencil]
+
+
+class Export(SegmentationDataset[Drawing | Path]):
+    """
+    The export of a labelling tool, as a folder or a zip file.
+
+    Classes are matched by name, in any order.  They are those of a ``classes.yaml`` or
+    ``classes.txt`` in the folder if there is one, else those that the export names, with the
+    roles that common labels have.  What is not labelled is ignored, unless there is a class
+    ``background``.  Where the export has no split of its own it is divided by
+    :func:`splitting.divide`; the split 'all' is everything.
+    """
+
+    splits = ('train', 'val', 'test', 'all')
+    _by_name: dict[str, list[Path]] | None = None
+
+    def _load_classes(self) -> None:
+        if self.root.is_file():
+            self.root = unpacked(self.root)
+        self._read_export()
+        written = classes_beside(self.root)
+        if written is None:
+            labels, colors = self._named()
+            # The first of those that differ in case or punctuation alone.
+            kept = {plain_label(label): label for label in reversed(labels)
+                    if plain_label(label) not in IGNORED_LABELS.union(BACKGROUND)}
+            if not kept:
+                raise DatasetError(
+                    f'{self.name}: {self.root} names no label: is the export empty?')
+            written = class_set_of(list(reversed(kept.values())), self.root.name, colors)
+        self.classes = written
+        self._ids = {plain_label(label): index for index, label in enumerate(written.labels)}
+        self._rest = next((self._ids[name] for name in BACKGROUND if name in self._ids), IGNORE)
+
+    def _read_export(self) -> None:
+        """Read what the classes are known from."""
+        raise NotImplementedError
+
+    def _named(self) -> tuple[Sequence[str], dict[str, Color]]:
+        """Return the labels that the export names, and their colours where it has them."""
+        raise NotImplementedError
+
+    def _picture(self, name: str, *folders: Path) -> Path:
+        """
+        Return the path of a picture that the export names.
+
+        :param name: as the tool has it, perhaps with folders of another machine.
+        :param folders: where it lies as a rule; else the only one of its name is taken.
+        :raises DatasetError: when it is not there.
+        """
+        name = name.replace('\\', '/')
+        for folder in folders:
+            if (folder / name).is_file():
+                return folder / name
+        if self._by_name is None:
+            self._by_name = {}
+            for path in pictures_in(self.root):
+                self._by_name.setdefault(path.name, []).append(path)
+        found = self._by_name.get(Path(name).name, [])
+        if len(found) != 1:
+            how = 'is missing' if not found else f'is there {len(found)} times'
+            raise DatasetError(f'{self.name}: the picture {name} of the export {how} in '
+                               f'{self.root}: export with the pictures, or put them there')
+        return found[0]
+
+    def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
+        """Return all labelled pictures, what is on them, and their split, '' for none."""
+        raise NotImplementedError
+
+    def _find(self, root: Path, split: str) -> list[tuple[Path, Drawing | Path]]:
+        pictures = []
+        for path, drawing, of in self._pictures():
+            if isinstance(drawing, Path) or drawing.shapes or self._rest != IGNORE:
+                pictures.append((path, drawing, of))
+            else:
+                self.left_out.append((path, 'nothing is labelled'))
+        if not pictures:
+            raise DatasetError(
+                f'{self.name}: {root} has no labelled picture: is the export empty?')
+        if split == 'all':
+            return [(path, drawing) for path, drawing, _ in pictures]
+        if any(of == split for _, _, of in pictures):
+            return [(path, drawing) for path, drawing, of in pictures if of == split]
+        if split == 'test':
+            raise DatasetError(f"{self.name}: {root} has no split 'test'")
+        # A split of its own name is missing: divide what is left of the others.
+        train, val, between, note = divide(
+            [(path, drawing) for path, drawing, of in pictures if of in ('', 'train')])
+        if split == 'train' and any(of == 'val' for _, _, of in pictures):
+            return train + between + val
+        self.notes.append(note)
+        self.left_out += [(path, 'between train and val') for path, _ in between]
+        return train if split == 'train' else val
+
+    def class_id(self, label: str, where: str | Path) -> int:
+        """
+        Return the id of a label, 255 for one that is to be left out.
+
+        :param label: as the tool has it.
+        :param where: the picture, for the message.
+        :raises DatasetError: when the class set lacks it.
+        """
+        plain = plain_label(label)
+        if plain in self._ids:
+            return self._ids[plain]
+        if plain in IGNORED_LABELS:
+            return IGNORE
+        if plain in BACKGROUND:
+            return self._rest
+        raise DatasetError(f"{where}: the label '{label}' is none of the classes "
+                           f'{", ".join(self.classes.labels)}')
+
+    def labels(self, index: int) -> UInt8Array:
+        path, source = self.items[index]
+        if isinstance(source, Path):
+            return self._read_mask(path, source)
+        picture = Image.new('L', (source.size.width, source.size.height), self._rest)
+        for shape in source.shapes:
+            shape.draw(picture, self.class_id(shape.label, path))
+        return np.array(picture, np.uint8)
+
+    def _read_mask(self, picture: Path, mask: Path) -> UInt8Array:
+        """Return the class ids of a mask file, uint8 array H x W."""
+        raise DatasetError(f'{self.name}: {picture} has a mask file, {mask}')
+
+
+def checked_size(width: object, height: object, where: str | Path) -> Size:
+    """
+    Return the size that a tool has written down.
+
+    :param width: what stands there.
+    :param height: likewise.
+    :param where: file or picture, for the message.
+    :raises DatasetError: when it is none, or too large.
+    """
+    if not (isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0
+            and width * height <= MAX_PIXELS):
+        raise DatasetError(f'{where}: {width}x{height} is no size of a picture')
+    return Size(height, width)
+
+
+def ring(points: Iterable[Any], where: str | Path) -> tuple[tuple[float, float], ...]:
+    """
+    Return an outline as pairs of numbers.
+
+    :param points: pairs (x, y).
+    :param where: file or picture, for the message.
+    :raises DatasetError: when they are something else.
+    """
+    try:
+        pairs = tuple((float(x), float(y)) for x, y in points)
+    except (TypeError, ValueError):
+        pairs = ((float('nan'), 0.0),)
+    if not np.isfinite(np.array(pairs)).all():
+        raise DatasetError(f'{where}: an outline is no list of points (x, y)')
+    return pairs
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """
+    Return the mapping in a JSON file.
+
+    :param path: the file.
+    :raises DatasetError: when it cannot be read or is something else.
+    """
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise DatasetError(f'{path} is larger than {MAX_JSON_BYTES >> 20} MiB')
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f'cannot read {path}: {" ".join(str(error).split())[:120]}') from None
+    if not isinstance(data, dict):
+        raise DatasetError(f'{path} is JSON, but not what it should be: a mapping')
+    return data
+
+
+def split_of(name: str) -> str:
+    """
+    Return the split that a folder or list is named for, '' for none.
+
+    :param name: such as 'valid'.
+    """
+    return next((split for split, names in SPLIT_NAMES.items() if name.lower() in names), '')
+
+
+@cache
+def unpacked(archive: Path) -> Path:
+    """
+    Return a temporary folder with the files of a zip file; it lasts as long as the process.
+
+    :param archive: the zip file.
+    :raises DatasetError: when it is none, or there is no room for it.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            members = [member for member in file.infolist() if not member.is_dir()]
+            total = sum(member.file_size for member in members)
+            holder = tempfile.TemporaryDirectory(prefix='fcn_seg_')
+            _folders.append(holder)
+            folder = Path(holder.name)
+            free = shutil.disk_usage(folder).free
+            if total > free:
+                raise DatasetError(f'{archive} needs {total >> 20} MiB in {folder.parent}, '
+                                   f'{free >> 20} are free: unpack it elsewhere')
+            inside = folder / archive.stem
+            inside.mkdir()
+            for member in members:
+                file.extract(member, inside)  # which keeps names inside the folder
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise DatasetError(f'cannot read the archive {archive}: {error}') from None
+    entries = [entry for entry in inside.iterdir() if entry.name != '__MACOSX']
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() \
+        and not split_of(entries[0].name) else inside

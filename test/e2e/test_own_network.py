@@ -1,0 +1,107 @@
+"""From the exports of labelling tools to a network that segments: the way of the docs."""
+
+import json
+import shutil
+
+import cv2
+from fcn_seg_ros import Segmenter
+from fcn_seg_ros.cli.main import main
+import numpy as np
+from PIL import Image
+
+WIDTH, HEIGHT = 128, 96
+LABELS = ('path', 'hedge', 'post')
+COLORS = np.array([(150, 140, 130), (60, 110, 50), (90, 70, 60)])
+
+
+def scene(number):
+    """Return a picture of a garden and its outlines, back to front: {label: [(x, y), ...]}."""
+    rng = np.random.default_rng(number)
+    horizon = int(rng.integers(30, 50))
+    left, right = sorted(rng.integers(0, WIDTH, 2) * 0.4 + np.array([0, 0.6 * WIDTH]))
+    outlines = [
+        ('hedge', [(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)]),
+        ('path', [(0.4 * WIDTH, horizon), (0.6 * WIDTH, horizon), (right, HEIGHT),
+                  (left, HEIGHT)])]
+    for _ in range(int(rng.integers(1, 4))):
+        x, y = int(rng.integers(5, WIDTH - 20)), int(rng.integers(10, 40))
+        outlines.append(('post', [(x, y), (x + 10, y), (x + 10, y + 45), (x, y + 45)]))
+    truth = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for label, points in outlines:
+        cv2.fillPoly(truth, [np.round(points).astype(np.int32)], LABELS.index(label))
+    light = rng.uniform(0.7, 1.2)
+    picture = COLORS[truth] * light + rng.normal(0, 18, (HEIGHT, WIDTH, 3))
+    return np.clip(picture, 0, 255).astype(np.uint8), outlines, truth
+
+
+def write_labelme(folder, names):
+    folder.mkdir()
+    for name, number in names.items():
+        picture, outlines, _ = scene(number)
+        Image.fromarray(picture).save(folder / f'{name}.png')
+        (folder / f'{name}.json').write_text(json.dumps({
+            'imagePath': f'{name}.png', 'imageHeight': HEIGHT, 'imageWidth': WIDTH, 'shapes': [
+                {'label': label, 'shape_type': 'polygon', 'points': points}
+                for label, points in outlines]}))
+
+
+def write_cvat(folder, names):
+    (folder / 'images').mkdir(parents=True)
+    images = []
+    for name, number in names.items():
+        picture, outlines, _ = scene(number)
+        Image.fromarray(picture).save(folder / 'images' / f'{name}.png')
+        shapes = ''.join(
+            f'<polygon label="{label}" z_order="{order}" '
+            f'points="{";".join(f"{x:.2f},{y:.2f}" for x, y in points)}"/>'
+            for order, (label, points) in enumerate(outlines))
+        images.append(f'<image id="{number}" name="{name}.png" width="{WIDTH}" '
+                      f'height="{HEIGHT}">{shapes}</image>')
+    (folder / 'annotations.xml').write_text(f'<annotations>{"".join(images)}</annotations>')
+
+
+def train(kind, root, output, *settings):
+    options = [word for setting in (
+        f'network.size=[{WIDTH}, {HEIGHT}]', f'network.crop=[{WIDTH}, {HEIGHT}]',
+        'run.evaluate_every=5', 'run.batch=4', 'optimizer.rate=0.002', *settings)
+        for word in ('--set', setting)]
+    assert main(['train', 'finetune', '--data', kind, '--root', str(root), '--name', output.name,
+                 '--output', str(output), '--device', 'cpu', '--quiet', *options]) == 0
+
+
+def evaluate(root, folder, report):
+    assert main(['evaluate', '--data', 'cvat', '--root', str(root), '--network',
+                 f'{folder}/best/network.yaml', '--device', 'cpu', '--quiet', '--json',
+                 str(report)]) == 0
+    return json.loads(report.read_text())['mean_iou']
+
+
+def test_from_labels_to_a_network_on_the_robot(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    drives = [f'drive{drive}_{frame:03d}' for drive in range(5) for frame in range(10)]
+    names = {name: number for number, name in enumerate(drives)}
+    few = {name: number for name, number in names.items()
+           if name.endswith('_000')}  # a tenth of the labels
+    write_labelme(tmp_path / 'labelme', few)
+    write_cvat(tmp_path / 'cvat', names)
+    export = shutil.make_archive(str(tmp_path / 'export'), 'zip', tmp_path / 'cvat')
+
+    start = tmp_path / 'start'
+    train('labelme', tmp_path / 'labelme', start, 'network.weights=', 'run.epochs=20')
+    garden = tmp_path / 'garden'
+    train('cvat', export, garden, f'network.weights={start}/best/model.safetensors',
+          'run.epochs=20')
+    before, after = (evaluate(export, folder, tmp_path / f'{folder.name}.json')
+                     for folder in (start, garden))
+    assert after >= before + 0.10, (before, after)
+
+    assert main(['pack', f'{garden}/best/network.yaml', str(tmp_path / 'garden.tar.gz')]) == 0
+    assert main(['fetch', str(tmp_path / 'garden.tar.gz')]) == 0
+    segmenter = Segmenter('garden', device='cpu')
+    assert set(segmenter.classes.labels) == set(LABELS)
+    to_label = np.array([LABELS.index(label) for label in segmenter.classes.labels])
+    right = []
+    for number in (1001, 1002, 1003):  # never seen
+        picture, _, truth = scene(number)
+        right.append((to_label[segmenter(picture).class_mask] == truth).mean())
+    assert min(right) > 0.9, right

@@ -1,0 +1,51 @@
+"""The bundled network in int8 on a CPU: a node that never imports PyTorch."""
+
+from fcn_seg_ros import Segmenter
+from fcn_seg_ros.inference import kernels
+from graph import image_message, mask_of, picture
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+
+# Looking for them is allowed; an import that is tried ends the process, also where the code
+# would go on without it.
+BLOCK = """
+from importlib.machinery import ModuleSpec
+import os, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('torch', 'torchvision'):
+            return ModuleSpec(name, self)
+
+    def create_module(self, spec):
+        print(spec.name, 'was to be imported', file=sys.stderr, flush=True)
+        os._exit(99)
+
+    def exec_module(self, module):
+        pass
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def test_masks_and_the_end_without_torch(nodes):
+    pytest.importorskip('onnxruntime')
+    if kernels.load() is None:
+        pytest.skip('the compiled kernels are not built here')
+    node = nodes.start(prelude=BLOCK, network='fcn-resnet18-street', engine='auto',
+                       precision='int8')
+    camera = nodes.graph.camera('image')
+    masks = nodes.graph.listen(Image, '/segmentation/class_mask')
+    nodes.graph.wait_for_subscribers(camera)
+    pixels = picture(360, 640)
+
+    def answered():
+        camera.publish(image_message(pixels))
+        return bool(masks.messages)
+
+    nodes.graph.wait_until(answered, 'a mask')
+    expected = Segmenter(device='cpu', precision='int8')(pixels).class_mask
+    assert np.array_equal(mask_of(masks.messages[0]), expected)
+    status, _ = node.stop()
+    assert status == 0, node.log

@@ -1,0 +1,161 @@
+"""The camera's pose from TF: at the image's stamp, or not at all."""
+
+from fcn_seg_ros.geometry.pose import Pose
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from graph import new_header, picture
+from nav_msgs.msg import OccupancyGrid
+import numpy as np
+import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from robot import calibration, places, read_cloud, Robot
+from sensor_msgs.msg import Image, PointCloud2
+import synthetic_world as synthetic
+
+CAMERA = synthetic.Camera(64, 48, 48.0, z=1.0, pitch=0.4)
+MOUNT = Pose.from_mount(height=1.0, pitch=0.4)
+
+
+def test_without_tf2_ros_the_diagnostics_say_what_to_do(nodes):
+    try:
+        import tf2_ros  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip('tf2_ros is installed')
+    robot = Robot(nodes)
+    robot.listen(Image, 'class_mask')
+    robot.listen(PointCloud2, 'points')
+    robot.film(picture(), calibration(CAMERA), 'class_mask',
+               until=lambda: robot.problems('transform') > 0)
+    assert 'tf2_ros is not installed: install it, or set mount.height' in \
+        robot.values()['last problem: transform']
+    assert robot.status().level == robot.status().WARN
+    assert not robot.arrived('points')
+
+
+class MovingRobot(Robot):
+    """A robot whose odometry is known at some times only."""
+
+    def __init__(self, nodes, **params):
+        pytest.importorskip('tf2_ros')
+        from tf2_msgs.msg import TFMessage
+        self._message = TFMessage
+        node = nodes.graph.node
+        self._tf = node.create_publisher(TFMessage, '/tf', 100)
+        self._static = node.create_publisher(TFMessage, '/tf_static', QoSProfile(
+            depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        x, y, z = MOUNT.translation
+        self._static.publish(TFMessage(transforms=[_transform(
+            'base_footprint', 'camera_optical', (x, y, z), MOUNT.quaternion)]))
+        super().__init__(nodes, **params)
+
+    def drive(self, stamp, x):
+        """Tell where the robot is at a time, on its way along x, once the node listens."""
+        self.graph.wait_for_subscribers(self._tf)
+        transform = _transform('odom', 'base_footprint', (x, 20.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+        transform.header.stamp = stamp
+        self._tf.publish(self._message(transforms=[transform]))
+
+
+def _transform(parent, child, translation, quaternion):
+    x, y, z = map(float, translation)
+    qx, qy, qz, qw = map(float, quaternion)
+    message = TransformStamped(child_frame_id=child, transform=Transform(
+        translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)))
+    message.header.frame_id = parent
+    return message
+
+
+def later(header, seconds):
+    """Return a header whose stamp is whole seconds later."""
+    moved = new_header(header.frame_id)
+    moved.stamp.sec, moved.stamp.nanosec = header.stamp.sec + seconds, header.stamp.nanosec
+    return moved
+
+
+@pytest.fixture(scope='module')
+def robot(shared_nodes):
+    robot = MovingRobot(shared_nodes)
+    robot.listen(Image, 'class_mask')
+    robot.listen(PointCloud2, 'points')
+    robot.listen(OccupancyGrid, 'costmap', latched=True)
+    return robot
+
+
+def film_between(robot, header, first, second):
+    """Film until the grid comes, with the robot at two places a second before and after."""
+    robot.drive(later(header, -1).stamp, first)
+    robot.drive(later(header, 1).stamp, second)
+    return robot.film(picture(), calibration(CAMERA), 'class_mask', 'points', 'costmap',
+                      header=header)
+
+
+def test_the_pose_is_that_of_the_images_stamp(robot):
+    header = new_header()
+    mask, points, grid = film_between(robot, header, 100.0, 102.0)
+    assert points.header == mask.header
+    ground = places(read_cloud(points))
+    ground = ground[np.isfinite(ground[..., 2])]
+    assert len(ground) > 100
+    np.testing.assert_allclose((ground @ CAMERA.rotation.T)[:, 2], -1.0, atol=1e-4)
+    # half-way between, and neither at the latest nor at the last place before
+    assert grid.header.frame_id == 'odom'
+    assert grid.info.origin.position.x + 5.0 == pytest.approx(101.0, abs=0.06)
+    assert grid.info.origin.position.y + 5.0 == pytest.approx(20.0, abs=0.06)
+
+
+def test_a_gap_in_tf_pauses_the_grid_alone(robot):
+    before = robot.problems('transform')
+    header = later(new_header(), 500)
+    robot.film(picture(), calibration(CAMERA), 'class_mask', 'points', header=header,
+               until=lambda: robot.problems('transform') > before)
+    assert 'extrapolation' in robot.values()['last problem: transform']
+    assert header.stamp not in robot.arrived('costmap')
+    film_between(robot, later(new_header(), 600), 110.0, 110.0)
+
+
+@pytest.mark.parametrize(('frame_id', 'zero', 'word'), [
+    ('', False, 'empty frame_id'), ('nowhere', False, 'nowhere'),
+    ('camera_optical', True, 'zero stamp')])
+def test_headers_that_tell_no_pose_cost_the_clouds_alone(robot, frame_id, zero, word):
+    before = robot.problems('transform')
+    header = later(new_header(frame_id), 700)
+    if zero:
+        header.stamp.sec = header.stamp.nanosec = 0
+    robot.film(picture(), calibration(CAMERA), 'class_mask', header=header,
+               until=lambda: robot.problems('transform') > before)
+    assert word in robot.values()['last problem: transform']
+    assert header.stamp not in robot.arrived('points')
+
+
+def test_time_may_be_set_back(robot):
+    film_between(robot, later(new_header(), 2000), 150.0, 150.0)
+
+    def starts_over():
+        """Go on as a recording that starts over, longer ago than TF remembers."""
+        header = later(new_header(), -2000)
+        for seconds in (-1, 1):
+            robot.drive(later(header, seconds).stamp, 30.0)
+        robot.film(picture(), calibration(CAMERA), 'class_mask', header=header)
+        robot.graph.spin_for(0.3)
+        return header.stamp in robot.arrived('costmap')
+
+    # The first picture tells that time was set back, and what TF says from then on counts.
+    robot.graph.wait_until(starts_over, 'a grid of the time before')
+    grid = robot.received('costmap')[-1]
+    assert grid.info.origin.position.x + 5.0 == pytest.approx(30.0, abs=0.06)
+
+
+def test_what_is_a_little_late_is_waited_for_after_the_masks(robot):
+    assert robot.request(points__patience=1.0) == (True, '')
+    header = later(new_header(), 3000)
+    film_between(robot, header, 200.0, 200.0)
+
+    def late_odometry_counts():
+        late = later(new_header(), 3100)
+        robot.film(picture(), calibration(CAMERA), 'class_mask', header=late)
+        robot.drive(later(late, 1).stamp, 200.0)
+        robot.graph.spin_for(1.0)
+        return late.stamp in robot.arrived('costmap')
+
+    robot.graph.wait_until(late_odometry_counts, 'a grid of late odometry')

@@ -1,0 +1,88 @@
+"""What the graph offers is followed, or named with what would take it."""
+
+from diagnostic_msgs.msg import DiagnosticArray
+from graph import image_message, picture, RELIABLE
+import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+
+def named(nodes, topic, message_type, words, **arguments):
+    """Publish something and return once log and diagnostics say some words."""
+    node = nodes.start(**arguments)
+    graph = nodes.graph
+    statuses = graph.listen(DiagnosticArray, '/diagnostics')
+    node.wait_for_log('waiting for images')
+    graph.camera(topic, message_type)
+    graph.wait_until(lambda: words in node.log, f'{words} in the log: {node.log}')
+    statuses.wait_for(lambda message: any(words in status.message for status in message.status))
+    assert node.log.count(words) == 1
+
+
+@pytest.mark.parametrize(('topic', 'message_type', 'arguments', 'words'), [
+    ('/cam/compressed', CompressedImage, {'remap': {'image': '/cam/compressed'}},
+     '/cam/compressed carries sensor_msgs/msg/CompressedImage: image_transport:=compressed with '
+     'image:=/cam takes it'),
+    ('/cam/compressed', CompressedImage,
+     {'remap': {'image': '/cam/compressed'}, 'image_transport': 'compressed'},
+     'nobody publishes /cam/compressed/compressed, but /cam/compressed is there: remap '
+     'image:=/cam'),
+    ('/cam/compressed', CompressedImage, {'remap': {'image': '/cam'}},
+     'image_transport:=compressed takes it'),
+    ('/cam', Image, {'remap': {'image': '/cam'}, 'image_transport': 'compressed'},
+     'image_transport:=raw takes it'),
+    ('/cam', CameraInfo, {'remap': {'image': '/cam'}},
+     '/cam carries sensor_msgs/msg/CameraInfo, not sensor_msgs/msg/Image'),
+    ('/cam/info', Image, {'remap': {'camera_info': '/cam/info'}},
+     '/cam/info carries sensor_msgs/msg/Image, not sensor_msgs/msg/CameraInfo'),
+    ('/depth/compressedDepth', CompressedImage, {'remap': {'depth': '/depth/compressedDepth'}},
+     'remap depth:=/depth'),
+])
+def test_a_topic_that_cannot_be_taken_is_named_with_what_would(
+        nodes, topic, message_type, arguments, words):
+    named(nodes, topic, message_type, words, **arguments)
+
+
+def test_what_can_be_taken_is_not_named(nodes):
+    node = nodes.start()
+    graph = nodes.graph
+    masks = graph.listen(Image, '/segmentation/class_mask')
+    # Drivers offer both transports, and the graph tells of one before the other.
+    graph.camera('image/compressed', CompressedImage)
+    camera = graph.camera('image')
+    graph.wait_for_subscribers(camera)
+    message = image_message(picture())
+    camera.publish(message)
+    masks.wait_for_stamp(message.header.stamp)
+    assert 'takes it' not in node.log
+
+
+def test_a_calibration_that_was_published_once_before_the_node_started(nodes):
+    graph = nodes.graph
+    infos = graph.node.create_publisher(CameraInfo, 'camera_info', QoSProfile(
+        depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=RELIABLE))
+    infos.publish(CameraInfo(
+        width=64, height=48, k=[50.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0]))
+    nodes.start()
+    scaled = graph.listen(CameraInfo, '/segmentation/camera_info')
+    camera = graph.camera()
+    graph.wait_for_subscribers(camera)
+    graph.wait_until(lambda: camera.publish(image_message(picture())) or graph.spin_for(0.1)
+                     or scaled.messages, 'the calibration of the mask')
+    assert scaled.messages[0].k[0] == 50.0
+
+
+@pytest.mark.parametrize(('remap', 'topic'), [
+    ({}, '/segmentation/overlay/compressed'),
+    ({'~/overlay': '/viz/overlay'}, '/viz/overlay/compressed'),
+    ({'~/overlay': '/viz/overlay', '~/overlay/compressed': '/small'}, '/small'),
+])
+def test_a_compressed_output_moves_with_its_image(nodes, remap, topic):
+    nodes.start(remap=remap)
+    graph = nodes.graph
+    overlays = graph.listen(CompressedImage, topic)
+    camera = graph.camera()
+    graph.wait_for_subscribers(camera)
+    message = image_message(picture())
+    camera.publish(message)
+    overlays.wait_for_stamp(message.header.stamp)

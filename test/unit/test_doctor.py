@@ -1,0 +1,209 @@
+"""``fcn-seg doctor`` on a good machine, and on broken ones that each lack one thing."""
+
+import json
+import mmap
+import os
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+from fcn_seg_ros.cli.main import main
+from fcn_seg_ros.doctor import examine, finding, libraries, network, ros, system
+from fcn_seg_ros.doctor.finding import Level
+from fcn_seg_ros.doctor.probe import probe
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NETWORK = 'fcn-resnet18-street'
+
+
+@pytest.fixture
+def doctor(tmp_path):
+    """Return a function that runs the command on a machine and returns status and findings."""
+    def run(*first, **variables):
+        done = subprocess.run(
+            [sys.executable, '-c', 'import sys; from fcn_seg_ros.cli.main import main; '
+             'sys.exit(main())', 'doctor', '--json'], cwd=tmp_path, text=True, check=False,
+            capture_output=True, timeout=300, env={
+                **os.environ, 'XDG_CACHE_HOME': str(tmp_path / 'cache'),
+                'PYTHONPATH': ':'.join([*map(str, first), *filter(None, sys.path)]), **variables})
+        assert done.stdout.startswith('['), done.stderr
+        return done.returncode, json.loads(done.stdout)
+    return run
+
+
+def bad(findings, subject):
+    """Return a subject's finding that is no ok."""
+    found, = (one for one in findings if one['subject'] == subject and one['level'] != 'ok')
+    assert found['remedy']
+    return found
+
+
+@pytest.fixture
+def other_module(tmp_path, monkeypatch):
+    """Return a function that puts another module in front of those that are installed."""
+    def write(name, text):
+        (tmp_path / 'other').mkdir()
+        (tmp_path / 'other' / f'{name}.py').write_text(text)
+        monkeypatch.syspath_prepend(tmp_path / 'other')
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.setenv('PYTHONPATH', ':'.join(filter(None, sys.path)))
+    return write
+
+
+def test_a_good_machine(doctor):
+    status, findings = doctor()
+    known, = (one for one in findings if one['subject'] == NETWORK)
+    assert known['level'] == 'ok' and 'sees what it should' in known['text']
+    assert status == max(['ok', 'warning', 'fault'].index(one['level']) for one in findings)
+    assert not [one for one in findings if one['level'] == 'fault']
+
+
+def test_no_shared_memory(tmp_path):
+    found, = system.check_shared_memory(tmp_path / 'none')
+    assert found.level == Level.WARNING and 'there is no' in found.text
+    assert '--ipc=host' in found.remedy
+
+
+def test_little_shared_memory(tmp_path, monkeypatch):
+    """Docker's default."""
+    monkeypatch.setattr('os.statvfs', lambda path: SimpleNamespace(
+        f_frsize=4096, f_blocks=16384, f_bavail=16000))
+    found, = system.check_shared_memory(tmp_path)
+    assert found.level == Level.WARNING
+    assert '64 MiB, 62 free: too little for pictures' in found.text
+
+
+def test_memory_that_dead_processes_have_left(tmp_path):
+    (tmp_path / 'fastdds_dead').write_bytes(bytes(4096))
+    (tmp_path / 'fastdds_dead_el').touch()
+    with (tmp_path / 'fastdds_alive').open('w+b') as alive:
+        alive.write(bytes(2 << 20))
+        alive.flush()
+        with mmap.mmap(alive.fileno(), 0):
+            found, = system.check_leftovers(tmp_path)
+    assert found.level == Level.WARNING and found.text.startswith('1 files of dead processes')
+
+
+def test_a_cache_that_cannot_be_written(tmp_path):
+    (tmp_path / 'file').touch()
+    found = system.check_cache(tmp_path / 'file' / 'cache')
+    assert found.level == Level.WARNING and 'cannot be written' in found.text
+    assert system.check_cache(tmp_path / 'cache').level == Level.OK
+
+
+def test_a_library_made_for_another_numpy(other_module):
+    """Such a module makes NumPy 2 write this to stderr, and imports or crashes."""
+    other_module('cv_bridge', 'import sys\nsys.stderr.write("A module that was compiled using '
+                 'NumPy 1.x cannot be run in NumPy 2.4\\n")\n')
+    found = libraries.check_import('cv_bridge')
+    assert found.level == Level.WARNING
+    assert found.text == 'was compiled using NumPy 1.x and this is NumPy 2'
+    assert found.remedy == "pip install 'numpy<2'"
+
+
+def test_a_library_that_crashes(other_module):
+    """It takes its own process down and not the doctor's."""
+    other_module('cv_bridge', 'import os\nos.kill(os.getpid(), 11)\n')
+    assert libraries.check_import('cv_bridge').text == 'it crashed (SIGSEGV)'
+
+
+def test_an_onnxruntime_that_does_not_start(other_module):
+    other_module('onnxruntime',
+                 'raise ImportError("libcudnn.so.9: cannot open shared object file")\n')
+    found = libraries.check_onnxruntime()
+    assert found.level == Level.WARNING and 'libcudnn.so.9' in found.text
+
+
+def test_a_provider_that_is_offered_and_does_not_start(monkeypatch):
+    monkeypatch.setattr(libraries, '_ONNXRUNTIME', libraries._ONNXRUNTIME.replace(
+        'onnxruntime.get_available_providers()',
+        '["CPUExecutionProvider", "CUDAExecutionProvider"]'))
+    if 'CUDAExecutionProvider' in pytest.importorskip('onnxruntime').get_available_providers():
+        pytest.skip('this machine has it')
+    found = libraries.check_onnxruntime()
+    assert found.level == Level.WARNING
+    assert 'CPUExecutionProvider start, CUDAExecutionProvider not' in found.text
+
+
+def test_messages_that_are_there_twice(tmp_path, monkeypatch):
+    for name in ('pip', 'workspace'):
+        (tmp_path / name / 'msg').mkdir(parents=True)
+        (tmp_path / name / 'msg' / '__init__.py').touch()
+    import fcn_seg_ros
+    monkeypatch.setattr(fcn_seg_ros, '__path__', [str(tmp_path / 'pip'),
+                                                  str(tmp_path / 'workspace')])
+    found = ros.check_messages()
+    assert found.level == Level.FAULT and 'found more than once' in found.text
+    assert str(tmp_path / 'pip') in found.text and str(tmp_path / 'workspace') in found.text
+    monkeypatch.setattr(fcn_seg_ros, '__path__', [str(tmp_path)])
+    assert 'not installed' in ros.check_messages().text
+
+
+def test_a_profile_that_is_not_there(monkeypatch, tmp_path):
+    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(tmp_path / 'none.xml'))
+    found = ros.check_profile()
+    assert found.level == Level.FAULT and 'none.xml does not exist' in found.text
+
+
+def test_weights_that_cannot_be_read(doctor, tmp_path):
+    name = 'fcn-resnet18-deepscene-576x320'
+    folder = tmp_path / 'cache' / 'fcn_seg_ros' / name
+    folder.mkdir(parents=True)
+    (folder / 'model.safetensors').write_bytes(b'nonsense' * 20)
+    status, findings = doctor()
+    assert status == 2
+    found = bad(findings, name)
+    assert found['level'] == 'fault' and 'model.safetensors' in found['text']
+    assert found['remedy'].endswith(f'fcn-seg fetch {name}')
+
+
+def test_a_bundled_network_that_is_damaged(doctor, tmp_path):
+    """It loads and answers, and what it sees is not what it should see."""
+    safetensors = pytest.importorskip('safetensors.torch')
+    tree = tmp_path / 'tree'
+    for name in ('config', 'models', 'demo', 'fcn_seg_ros'):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns('__pycache__'))
+    shutil.copy(ROOT / 'package.xml', tree)
+    folder = tree / 'models' / NETWORK
+    (folder / 'model.int8.onnx').unlink()
+    weights = safetensors.load_file(folder / 'model.safetensors')
+    safetensors.save_file({name: tensor.flip(0).contiguous() if tensor.dim() == 4 else tensor
+                           for name, tensor in weights.items()}, folder / 'model.safetensors')
+    status, findings = doctor(tree)
+    assert status == 2
+    assert 'does not see what it should' in bad(findings, NETWORK)['text']
+
+
+def test_a_check_that_breaks_is_a_finding(monkeypatch):
+    def check_nothing():
+        raise RuntimeError('what nobody thought of')
+
+    monkeypatch.setattr('fcn_seg_ros.doctor.CHECKS', (check_nothing,))
+    found, = examine()
+    assert found == finding.Finding(Level.FAULT, 'nothing', 'RuntimeError: what nobody thought of',
+                                    'report this as a bug')
+
+
+@pytest.mark.parametrize(('levels', 'status'), [
+    ([Level.OK], 0), ([Level.WARNING, Level.OK], 1), ([Level.FAULT, Level.WARNING], 2)])
+def test_the_worst_finding_is_the_status(levels, status, monkeypatch, capsys):
+    found = [finding.Finding(level, 'thing', 'is so', 'mend it' if level else '')
+             for level in levels]
+    monkeypatch.setattr('fcn_seg_ros.doctor.CHECKS', (lambda: found,))
+    assert main(['doctor']) == status
+    out = capsys.readouterr().out
+    assert out.count('thing: is so') == len(levels)
+    assert out.count('-> mend it') == sum(level > 0 for level in levels)
+
+
+def test_a_probe_says_how_it_ended():
+    assert probe('print(6 * 7)')[:2] == (True, '42')
+    assert probe('import no_such_module').reason.endswith("No module named 'no_such_module'")
+
+
+def test_the_known_answer_is_the_bundled_networks():
+    """Whoever changes the network or the picture changes the answer."""
+    assert network.check_known_answer().level == Level.OK

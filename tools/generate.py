@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""
+Write what lists the node's parameters from the one table, ``fcn_seg_ros/ros/parameter_specs.py``.
+
+    tools/generate.py            # write the README's table and config/segmentation.yaml
+    tools/generate.py --check    # fail where they are stale
+"""
+
+from pathlib import Path
+import sys
+import textwrap
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the table beside this file, whatever is installed
+
+from fcn_seg_ros.ros.parameter_specs import Spec, SPECS  # noqa: E402, I100, I202 (after the path)
+
+README = ROOT / 'README.md'
+PARAMETER_FILE = ROOT / 'config' / 'segmentation.yaml'
+BEGIN, END = '<!-- parameters: made by `make generate` -->', '<!-- end of the parameters -->'
+ELSEWHERE = ('roles', 'ground_frame', 'ground_z')
+"""Parameters without a group that docs/navigation.md explains."""
+_WIDTH = 99
+_HEAD = """\
+# The node's parameters with their defaults, made by `make generate`. Copy this file, keep what you
+# change, and start with: ros2 launch fcn_seg_ros segmentation.launch.py params_file:=YOUR_FILE
+/**:
+  ros__parameters:
+"""
+_ROWS_OF_GROUPS = [
+    '| `roles`, `ground_frame`, `ground_z`, `mount.*`, `points.*`, `costmap.*` | | clouds and '
+    'grid, see [docs/navigation.md](docs/navigation.md#parameters) |',
+    '| `diagnostics.*` | | limits, see [config/segmentation.yaml](config/segmentation.yaml) |']
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(value)}]"
+    return repr(value) if value == '' or not isinstance(value, str) else value
+
+
+def _explained(spec: Spec) -> str:
+    choices = f" One of {', '.join(spec.choices)}." if spec.choices else ''
+    return spec.description + choices
+
+
+def readme_table() -> str:
+    """Return the README's table of parameters."""
+    rows = [f'| `{spec.name}` | {_yaml(spec.default)} | {_explained(spec)} |' for spec in SPECS
+            if not spec.group and spec.name not in ELSEWHERE]
+    return '\n'.join(['| parameter | default | |', '| --- | --- | --- |', *rows, *_ROWS_OF_GROUPS])
+
+
+def parameter_file() -> str:
+    """Return config/segmentation.yaml."""
+    lines, group = [], ''
+    for spec in SPECS:
+        indent = ' ' * (6 if spec.group else 4)
+        if spec.group != group:
+            group = spec.group
+            lines += ['', f'    {group}:'] if group else ['']
+        lines += textwrap.wrap(_explained(spec), _WIDTH, initial_indent=f'{indent}# ',
+                               subsequent_indent=f'{indent}# ')
+        # ROS's YAML cannot express an empty list.
+        lines += ([f'{indent}# {line}' for line in spec.example] if spec.default == [] else
+                  [f"{indent}{spec.name.removeprefix(f'{group}.')}: {_yaml(spec.default)}"])
+    return _HEAD + '\n'.join(lines) + '\n'
+
+
+def generated() -> dict[Path, str]:
+    """Return {file: what should be in it}."""
+    text = README.read_text(encoding='utf-8')
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    return {README: f'{before}{BEGIN}\n\n{readme_table()}\n\n{END}{after}',
+            PARAMETER_FILE: parameter_file()}
+
+
+def stale() -> list[str]:
+    """Return the files that are not as the table says."""
+    return [str(path.relative_to(ROOT)) for path, text in generated().items()
+            if path.read_text(encoding='utf-8') != text]
+
+
+def main(arguments: list[str]) -> None:
+    """Write, or check."""
+    if arguments == ['--check']:
+        names = ', '.join(stale())
+        sys.exit(f'stale: {names}: run make generate' if names else 0)
+    for path, text in generated().items():
+        path.write_text(text, encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main(sys.argv[1:])
