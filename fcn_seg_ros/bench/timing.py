@@ -50,7 +50,7 @@ def measure(functions, seconds, clock=time.perf_counter):
     for _ in range(_WARM_UP):
         for function in functions.values():
             function()
-    durations = {name: [] for name in functions}
+    durations: dict[str, list[float]] = {name: [] for name in functions}
     end = clock() + seconds
     rounds = 0
     while rounds < _LEAST or clock() < end:

@@ -263,3 +263,47 @@ mark_confidence: 128  # 0..255, average of the tile's observations
 samples_to_max_cost: 2
 dominant_priority: true
 """
+
+COLLISION_MONITOR = """\
+# Nav2's Collision Monitor fed by the camera's obstacles: it slows the robot down before it hits
+# something and stops it when the camera falls silent, whatever planner and controller do.
+#
+# It passes velocities on from cmd_vel_in_topic to cmd_vel_out_topic: the names are those of
+# nav2_bringup. The robot's shape is what the local costmap publishes.
+collision_monitor:
+  ros__parameters:
+    base_frame_id: {robot_frame}
+    odom_frame_id: {grid_frame}
+    cmd_vel_in_topic: "cmd_vel_smoothed"
+    cmd_vel_out_topic: "cmd_vel"
+    state_topic: "collision_monitor_state"
+    transform_tolerance: 0.3
+    # Seconds without a cloud after which the robot stands still (Jazzy and newer; Humble's
+    # leaves a silent source out and drives on). It has to exceed the time between two frames,
+    # with max_rate in the node 1 / max_rate, and the time that a frame is worked on. A cloud
+    # without a point counts as well: there is nothing to hit.
+    source_timeout: 0.7
+    base_shift_correction: true
+    stop_pub_timeout: 2.0
+    polygons: ["approach"]
+    approach:
+      type: "polygon"
+      action_type: "approach"
+      footprint_topic: "/local_costmap/published_footprint"
+      time_before_collision: 1.5
+      simulation_time_step: 0.1
+      min_points: 4
+      visualize: false
+      enabled: true
+    observation_sources: [{sources}]
+"""
+
+COLLISION_SOURCE = """\
+type: "pointcloud"
+topic: "{topic}"
+# The node has bounded the heights already (points.min_obstacle_height, points.max_height),
+# and Nav2's versions differ in the frame that these are measured in: let all points pass.
+min_height: -100.0
+max_height: 100.0
+enabled: true
+"""

@@ -127,6 +127,16 @@ def _semantic(robot: Robot, classes: ClassSet, roles: RoleTable) -> str:
         texts.BY_MAXIMUM, ''.join(layer), robot)
 
 
+def _collision_monitor(robot: Robot, classes: ClassSet, roles: RoleTable) -> str:
+    sources = robot.sources('camera')
+    return texts.COLLISION_MONITOR.format(
+        robot_frame=robot.robot_frame, grid_frame=robot.grid_frame,
+        sources=', '.join(f'"{name}"' for name, _, _ in sources)) + ''.join(
+            _indented(f'{name}:\n' + _indented(texts.COLLISION_SOURCE.format(
+                topic=robot.topic('obstacles', camera)), 2), 4)
+            for name, _, camera in sources)
+
+
 def _by_cost(classes: ClassSet, roles: RoleTable) -> dict[str, tuple[int, list[str]]]:
     """Return {kind: (Nav2's cost, labels)}: what costs nothing first, obstacles last."""
     groups: dict[str, tuple[int, list[str]]] = {}
@@ -165,5 +175,6 @@ CONSUMERS: dict[str, Callable[[Robot, ClassSet, RoleTable], str]] = {
     'voxel_layer': _voxel,
     'spatio_temporal_voxel_layer': _spatio_temporal,
     'semantic_segmentation_layer': _semantic,
+    'collision_monitor': _collision_monitor,
 }
 """What can be connected, by the names of the files in ``config/nav2``."""

@@ -206,10 +206,14 @@ class EvidenceGrid:
         total = self._evidence[0] + self._evidence[1]
         self._evidence /= np.maximum(total / self.settings.max_evidence, 1.0)
 
-    def data(self) -> npt.NDArray[np.int8]:
-        """Return the grid's values, int8 array rows x columns, row-major from the origin."""
+    def data(self, age: float = 0.0) -> npt.NDArray[np.int8]:
+        """
+        Return the grid's values, int8 array rows x columns, row-major from the origin.
+
+        :param age: seconds since the newest frame: what was seen counts that much less.
+        """
         s = self.settings
-        obstacle, ground, cost = self._evidence
+        obstacle, ground, cost = self._evidence * np.float32(2.0 ** (-age / s.half_life))
         total = obstacle + ground
         with np.errstate(invalid='ignore', divide='ignore'):
             value = np.rint(np.where(ground > 0, cost / ground, 0.0))

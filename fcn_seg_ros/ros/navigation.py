@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Callable
 import math
+import threading
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -172,6 +173,8 @@ class GridPipeline:
     def __init__(self, settings: GridSettings, frame_id: str) -> None:
         self.grid = EvidenceGrid(settings)
         self._frame_id = frame_id
+        # One thread adds frames, another publishes the grid while none come.
+        self._lock = threading.Lock()
         self._stamp: Time | None = None
 
     def add(self, frame: NavigationFrame, stamp: Time, grid_pose: Pose,
@@ -184,24 +187,38 @@ class GridPipeline:
         :param grid_pose: :class:`.Pose` of the optical frame in the grid's frame.
         :param robot_xy: the robot's place in the grid's frame, m.
         """
-        self.grid.center_on(*robot_xy)
-        self.grid.add(frame.observe(self.grid, grid_pose), seconds(stamp))
-        if self.grid.stamp == seconds(stamp):
-            self._stamp = stamp
+        with self._lock:
+            self.grid.center_on(*robot_xy)
+            self.grid.add(frame.observe(self.grid, grid_pose), seconds(stamp))
+            if self.grid.stamp == seconds(stamp):
+                self._stamp = stamp
 
-    def message(self) -> OccupancyGrid | None:
-        """Return the grid as of its newest frame, or None before the first."""
-        if self._stamp is None:
-            return None
-        grid = self.grid
-        msg = OccupancyGrid(header=Header(stamp=self._stamp, frame_id=self._frame_id))
-        msg.info.map_load_time = self._stamp
+    def message(self, age: float = 0.0) -> OccupancyGrid | None:
+        """
+        Return the grid, or None before the first frame.
+
+        :param age: seconds since its newest frame.  The grid is as old then as it says, and
+            stamped with that time.
+        """
+        with self._lock:
+            return None if self._stamp is None else self._message(self._stamp, age)
+
+    def _message(self, newest: Time, age: float) -> OccupancyGrid:
+        grid, stamp = self.grid, _later(newest, age)
+        msg = OccupancyGrid(header=Header(stamp=stamp, frame_id=self._frame_id))
+        msg.info.map_load_time = stamp
         msg.info.resolution = grid.settings.resolution
         msg.info.width, msg.info.height = grid.columns, grid.rows
         msg.info.origin.position.x, msg.info.origin.position.y = grid.origin
         msg.info.origin.orientation.w = 1.0
-        msg.data = array('b', grid.data().tobytes())
+        msg.data = array('b', grid.data(age).tobytes())
         return msg
+
+
+def _later(stamp: Time, age: float) -> Time:
+    """Return the stamp some seconds after another."""
+    second, nanosecond = divmod(stamp.sec * 10**9 + stamp.nanosec + round(age * 1e9), 10**9)
+    return Time(sec=second, nanosec=nanosecond)
 
 
 def robot_in_grid(grid_pose: Pose, ground_pose: Pose) -> tuple[float, float]:

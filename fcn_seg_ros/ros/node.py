@@ -292,6 +292,8 @@ class SegmentationNode(Node):
         device = statuses[0].hardware_id
         now = time.monotonic()
         if settings is not None and topics is not None:
+            if topics.label_info.missed:
+                statuses[0].raise_to(diagnostics.WARN, topics.label_info.missed)
             for camera in topics.cameras:
                 statuses += [
                     diagnostics.input_status(camera, settings.diagnostics, now, state),

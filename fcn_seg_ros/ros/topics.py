@@ -26,6 +26,7 @@ class Topics:
     def __init__(self, node, settings, throttle, on_frame, on_change):
         self._lock = threading.Lock()
         self._transforms = Transforms(node)
+        self._throttle = throttle
         self.cameras = []
         self._shared = []
         try:
@@ -33,12 +34,12 @@ class Topics:
             self._shared.append(self.label_info)
             self._legend = LegendOutput(node)
             self._shared.append(self._legend)
-            costmap = CostmapOutput(node, on_change)
-            self._shared.append(costmap)
+            self._costmap = CostmapOutput(node, on_change)
+            self._shared.append(self._costmap)
             for name in settings.cameras or ['']:
                 self.cameras.append(Camera(
                     node, name, settings.image_transport, on_frame, on_change,
-                    transforms=self._transforms, costmap=costmap, throttle=throttle))
+                    transforms=self._transforms, costmap=self._costmap, throttle=throttle))
         except BaseException:
             self.close()
             raise
@@ -50,7 +51,7 @@ class Topics:
 
     def follow(self, active, navigation):
         """
-        Subscribe to what the outputs that somebody wants are made of.
+        Subscribe to what the outputs that somebody wants are made of; age what no frame renews.
 
         :param active: else to nothing.
         :param navigation: the :class:`.NavigationSession` in use.
@@ -61,6 +62,10 @@ class Topics:
             self._transforms.follow(active and any(
                 navigation.needs_transforms(camera.name, camera.navigation.wanted())
                 for camera in self.cameras))
+            if self.label_info.missed:
+                self._throttle.warning('label_info', self.label_info.missed)
+            if active and self.cameras:
+                self._costmap.keep_up(navigation.grid)
 
     def close(self):
         """Destroy all of it."""

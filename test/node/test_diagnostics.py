@@ -1,5 +1,7 @@
 """What operators see on /diagnostics."""
 
+from importlib.util import find_spec
+
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from graph import image_message, new_header, parameter_messages, picture
 import pytest
@@ -74,6 +76,18 @@ def test_idle_is_fine(bench):
     bench.graph.spin_for(4)  # longer than anything may be stale
     assert bench.wait_for('camera image', OK, 'idle').hardware_id == '/image'
     bench.wait_for('masks', OK, 'idle')
+
+
+def test_who_waits_for_class_names_that_cannot_come_is_warned_of(bench):
+    if find_spec('vision_msgs'):
+        pytest.skip('vision_msgs is installed')
+    # Its own type is not to be had here; the topic counts.
+    waiting = bench.graph.listen(Image, '/segmentation/label_info')
+    try:
+        bench.wait_for('network', WARN, 'needs vision_msgs')
+    finally:
+        waiting.close()
+    bench.wait_for('network', OK)
 
 
 def test_a_message_a_second(bench):

@@ -383,6 +383,22 @@ def test_depth_is_only_listened_to_while_it_is_wanted(robot):
     robot.graph.wait_for_subscribers(robot.depth)
 
 
+def test_the_grid_is_forgotten_while_no_frame_comes(nodes, trained, view):
+    robot = Robot(nodes, **trained, **MOUNT, **PARAMETERS, costmap__half_life=0.3)
+    robot.listen(OccupancyGrid, 'costmap', latched=True)
+    fresh, = robot.film(view.rgb, calibration(CAMERA), 'costmap')
+    assert (grid_values(fresh)[0] == 100).any()
+    robot.graph.wait_until(
+        lambda: (grid_values(robot.received('costmap')[-1])[0] == -1).all(), 'an empty grid')
+    stamps = [message.header.stamp for message in robot.received('costmap')]
+    times = [stamp.sec + stamp.nanosec * 1e-9 for stamp in stamps]
+    assert times == sorted(times)
+    assert times[-1] >= fresh.header.stamp.sec + fresh.header.stamp.nanosec * 1e-9 + 0.5
+    # A frame that comes after all is seen again.
+    again, = robot.film(view.rgb, calibration(CAMERA), 'costmap')
+    assert (grid_values(again)[0] == 100).any()
+
+
 def test_two_cameras_see_one_grid(nodes, trained, view):
     front = Robot(
         nodes, 'front', **trained, **PARAMETERS, **MOUNT, cameras=['front', 'rear'],

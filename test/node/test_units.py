@@ -22,12 +22,16 @@ class FakeNode:
     def __init__(self):
         self.published = []
         self.said = []
+        self.subscribers = 0
 
     def get_logger(self):
         return SimpleNamespace(info=self.said.append)
 
     def resolve_topic_name(self, name):
         return f'/{name}'
+
+    def count_subscribers(self, topic):
+        return self.subscribers
 
     def get_name(self):
         return 'node'
@@ -136,6 +140,9 @@ def test_without_vision_msgs_there_is_no_label_info():
     assert node.published == []
     text, = node.said
     assert 'vision_msgs' in text and 'semantic_segmentation_layer' in text
+    assert not output.missed  # nobody asks for it
+    node.subscribers = 1
+    assert 'vision_msgs' in output.missed
 
 
 def test_a_callback_of_what_is_being_destroyed_does_not_end_the_process():

@@ -208,3 +208,11 @@ def test_unhit_centers_are_the_other_cells():
 def test_settings_that_make_no_sense_are_refused(values):
     with pytest.raises(ValueError, match='.'):
         replace(SETTINGS, **values)
+
+
+def test_a_grid_that_is_looked_at_later_has_forgotten():
+    result = grid(min_evidence=0.4)
+    result.add(seen([(0.1, 0.1, 30, 0.9)], [(0.9, 0.3, 0.8)]), 5.0)
+    assert (result.data(0.9) == result.data()).all()
+    assert (result.data(2.0) == -1).all()
+    assert value_at(result, 0.1, 0.1) == 30  # looking changes nothing

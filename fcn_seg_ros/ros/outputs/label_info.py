@@ -20,6 +20,7 @@ class LabelInfoOutput:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._topic = node.resolve_topic_name('~/label_info')
         if LabelInfo is None:
             node.get_logger().info(
                 'vision_msgs is not installed, so that there is no ~/label_info: install it '
@@ -27,6 +28,15 @@ class LabelInfoOutput:
                 "Nav2's process at the first mask")
         self._publisher = LabelInfo and node.create_publisher(
             LabelInfo, '~/label_info', latched())
+
+    @property
+    def missed(self) -> str:
+        """Return what is wrong when somebody waits for a label_info that cannot come, or ''."""
+        if self._publisher is not None or not self._node.count_subscribers(self._topic):
+            return ''
+        return (f'somebody subscribes to {self._topic}, which needs vision_msgs: install it and '
+                "start the node again. Nav2's semantic_segmentation_layer ends Nav2's process "
+                'at the first mask without it')
 
     def publish(self, classes: ClassSet, min_confidence: float) -> None:
         """

@@ -12,7 +12,7 @@ from .images import OutputGroup
 from ..frame import Frame
 from ..inputs.depth import DepthInput
 from ..inputs.tf import TransformError, Transforms
-from ..navigation import points_message, robot_in_grid, seconds, selection_message
+from ..navigation import GridPipeline, points_message, robot_in_grid, seconds, selection_message
 from ..qos import latched
 from ..statistics import Statistics
 from ..throttle import Throttle
@@ -21,6 +21,8 @@ from ...geometry.pose import Pose
 
 _POLL = 0.002
 """Seconds between looks for depth or a transform that is on its way."""
+_SILENCE = 0.5
+"""Seconds without a frame after which the grid is published as it ages."""
 _GRACE = 2.0
 """Seconds in which calibration, depth and transforms may come at first, without complaints."""
 
@@ -35,14 +37,36 @@ class CostmapOutput(OutputGroup):
 
     def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
         super().__init__(node, {'costmap': OccupancyGrid}, '~/', on_change, latched())
+        self._newest: GridPipeline | None = None  # whose frame was published last
+        self._published_ns = 0  # when, by the node's clock
+        self._forgotten = False
 
-    def publish_grid(self, message: OccupancyGrid) -> None:
+    def publish_grid(self, grid: GridPipeline) -> None:
         """
-        Publish the grid.
+        Publish the grid as of its newest frame.
 
-        :param message: the grid.
+        :param grid: the grid.
         """
-        self._publishers['costmap'].publish(message)
+        self._newest, self._forgotten = grid, False
+        self._published_ns = self._node.get_clock().now().nanoseconds
+        self._publishers['costmap'].publish(grid.message())
+
+    def keep_up(self, grid: GridPipeline) -> None:
+        """
+        Publish the grid as it ages while no frame comes, until all of it is forgotten.
+
+        Whoever reads it, StaticLayer for one, would go on with what a dead camera saw last.
+
+        :param grid: the grid that frames are added to now; one that no frame has come to
+            yet is left alone.
+        """
+        age = (self._node.get_clock().now().nanoseconds - self._published_ns) * 1e-9
+        if grid is not self._newest or self._forgotten or age < _SILENCE or not self.wanted():
+            return
+        message = grid.message(age)
+        if message is not None:
+            self._forgotten = set(message.data) == {grid.grid.settings.unobserved}
+            self._publishers['costmap'].publish(message)
 
 
 @dataclass
@@ -153,7 +177,7 @@ class NavigationOutputs(OutputGroup):
             grid = frame.navigation.grid
             grid.add(clouds, frame.header.stamp, places.grid_pose,
                      robot_in_grid(places.grid_pose, places.pose))
-            self._costmap.publish_grid(grid.message())
+            self._costmap.publish_grid(grid)
 
     def _wait_for_places(self, frame: Frame, wanted: Collection[str]) -> _Places:
         """Return the :class:`_Places` of a frame; what is late is waited for in idle time only."""
