@@ -9,6 +9,10 @@ class RegistryError(FcnSegError):
     """A network or class file is unknown, missing or malformed."""
 
 
+class NoFolderError(RegistryError):
+    """A folder is needed for what belongs to the user, and there is none."""
+
+
 class WeightsError(FcnSegError):
     """Weights are missing, unreadable, or do not fit the network."""
 

@@ -17,6 +17,14 @@ _log = logging.getLogger(__name__)
 EAGER = 'torch eager, fp32'
 """The usual way, for comparison: torchvision's modules as they are."""
 
+CANDIDATES = {
+    'cpu': (('torch', 'fp32'), ('onnxruntime', 'fp32'), ('torch', 'bf16'),
+            ('onnxruntime', 'int8')),
+    'cuda': (('torch', 'fp32'), ('torch', 'fp16'), ('torch', 'bf16'), ('tensorrt', 'fp16'),
+             ('tensorrt', 'fp32'), ('onnxruntime', 'fp32')),
+}
+"""Engines and precisions that are tried on a kind of device; the first is the reference."""
+
 
 def load_forwards(network, weights, models_dir, device, threads, precision='auto'):
     """
@@ -48,16 +56,10 @@ def load_forwards(network, weights, models_dir, device, threads, precision='auto
 
 
 def candidates(device, precision='auto'):
-    """Return (engine, precision) pairs worth comparing on a device."""
-    precisions = ['fp32']
-    if device.type == 'cuda':
-        precisions += ['fp16', 'bf16']
-    elif computes_bf16():
-        precisions.append('bf16')
-    pairs = [*(('torch', name) for name in precisions), ('onnxruntime', 'fp32')]
-    if device.type == 'cpu':
-        pairs.append(('onnxruntime', 'int8'))
-    return [pair for pair in pairs if precision in ('auto', pair[1])]
+    """Return (engine, precision) pairs worth comparing on a device, see :data:`CANDIDATES`."""
+    slow = {'bf16'} if device.type == 'cpu' and not computes_bf16() else set()
+    return [(engine, name) for engine, name in CANDIDATES[device.type]
+            if precision in ('auto', name) and name not in slow]
 
 
 def _run_eager(model, batch):

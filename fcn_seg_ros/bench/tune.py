@@ -6,18 +6,11 @@ from datetime import date
 import statistics
 import time
 
+from .engines import CANDIDATES
 from ..errors import FcnSegError
 from ..inference.tuning import Choice, Situation, situation_of
 from ..segmenter import Segmenter
 from ..support.arrays import UInt8Array
-
-CANDIDATES = {
-    'cpu': (('torch', 'fp32'), ('onnxruntime', 'fp32'), ('torch', 'bf16'),
-            ('onnxruntime', 'int8')),
-    'cuda': (('torch', 'fp32'), ('torch', 'fp16'), ('torch', 'bf16'), ('tensorrt', 'fp16'),
-             ('tensorrt', 'fp32'), ('onnxruntime', 'fp32')),
-}
-"""Engines and precisions that are tried on a kind of device; the first is the reference."""
 
 
 @dataclass

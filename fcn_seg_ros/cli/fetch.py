@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
         print(f'{name}: {path}')
         return
     network = Registry.load(args.models_dir).get(args.network)
+    print(f'fcn-seg: terms of {network.name}: {network.terms or "not stated"}', file=sys.stderr)
     with _Progress(network.name) as progress:
         weights = fetch(network, args.models_dir, urls=args.url, sha256=args.sha256,
                         progress=progress)

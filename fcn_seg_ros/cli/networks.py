@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 import json
+import os
 from pathlib import Path
 import sys
 from typing import Any
@@ -22,6 +23,8 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
     parser = commands.add_parser(
         'networks', help='list the networks and what is installed',
         description='List the networks that can be used by name, and where their weights are.')
+    parser.add_argument('network', nargs='?', metavar='NETWORK',
+                        help='show this one whole, with its classes')
     parser.add_argument('--models-dir', default='', metavar='DIR',
                         help='folder of your models (default: the cache folder)')
     parser.add_argument('--json', action='store_true', help='print JSON for programs')
@@ -35,9 +38,12 @@ def run(args: argparse.Namespace) -> None:
     :param args: the parsed options.
     """
     registry = Registry.load(args.models_dir)
-    rows = [_describe(registry, network) for network in registry.networks.values()]
+    shown = [registry.get(args.network)] if args.network else registry.networks.values()
+    rows = [_describe(registry, network) for network in shown]
     if args.json:
         print(json.dumps(rows, indent=2))
+    elif args.network:
+        _print_whole(registry.get(args.network), rows[0])
     else:
         _print_table([_format(row) for row in rows])
     for problem in registry.problems:
@@ -77,6 +83,28 @@ def _format(row: dict[str, Any]) -> tuple[str, ...]:
             f'{row["width"]}x{row["height"]}',
             *('-' if row[key] is None else f'{row[key]:.3f}' for key in ('accuracy', 'mean_iou')),
             row['problem'] or where)
+
+
+def _print_whole(network: Network, row: dict[str, Any]) -> None:
+    """Print all that is known of one network, its classes as a legend."""
+    weights = row['weights'] and Path(row['weights'])
+    files = [f'{weights} ({weights.stat().st_size / 1e6:.1f} MB)'] if weights else []
+    scores = [f'{name} {value:.3f}' for name, value in (
+        ('accuracy', network.accuracy), ('mIoU', network.mean_iou)) if value is not None]
+    for title, texts in (
+            ('name', (network.name, *network.aliases)),
+            ('input', (f'{network.width}x{network.height}',)), ('decoder', (network.decoder,)),
+            ('scores', scores), ('weights', [row['problem'] or row['state'], *files]),
+            ('from', network.urls), ('terms', (network.terms or 'not stated',))):
+        print(f'{title:8} {", ".join(texts) or "not stated"}')
+    coloured = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
+    classes = network.classes
+    for index, label in enumerate(classes.labels):
+        red, green, blue = map(int, classes.colors[index])
+        patch = f'\x1b[48;2;{red};{green};{blue}m  \x1b[0m ' if coloured else ''
+        role = classes.roles[index]
+        cost = f', cost {classes.costs[index]}' if role == 'ground' else ''
+        print(f'{index:4} {patch}#{red:02x}{green:02x}{blue:02x} {label} ({role}{cost})')
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:

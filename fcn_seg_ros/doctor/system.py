@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 from .finding import Finding, Level
+from ..errors import NoFolderError
 from ..inference import kernels
 from ..support.paths import cache_dir, share_dir
 
@@ -21,7 +22,7 @@ _LOCK = '_el'
 
 def check_system() -> list[Finding]:
     """Return what is found of the machine itself."""
-    return [check_python(), check_kernels(), check_cache(cache_dir()),
+    return [check_python(), check_kernels(), _check_cache(),
             *check_shared_memory(SHARED_MEMORY)]
 
 
@@ -38,6 +39,13 @@ def check_kernels() -> Finding:
         return Finding(Level.WARNING, 'compiled kernels', 'missing: post-processing is slow',
                        'install the package (pip install . or colcon build)')
     return Finding(Level.OK, 'compiled kernels', str(library._name))
+
+
+def _check_cache() -> Finding:
+    try:
+        return check_cache(cache_dir())
+    except NoFolderError as error:
+        return Finding(Level.WARNING, 'cache folder', 'this user has none', str(error))
 
 
 def check_cache(folder: Path) -> Finding:

@@ -16,7 +16,7 @@ from pathlib import Path
 import platform
 
 from .devices import Device
-from ..errors import FcnSegError
+from ..errors import FcnSegError, NoFolderError
 from ..support.atomic_files import write_file
 from ..support.paths import cache_dir
 
@@ -142,7 +142,7 @@ def recall(where: Situation) -> Choice | None:
         with open(where.path, 'rb') as file:
             content = json.loads(file.read(_MOST_BYTES))
         return _choice(content['choice'])
-    except FileNotFoundError:
+    except (FileNotFoundError, NoFolderError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s cannot be read (%s): run 'fcn-seg tune' again", where.path, error)

@@ -12,11 +12,15 @@ Two forms are read:
 The second form is not read of ladders, whose parts are not followed layer by layer; our own
 exports of them are of the first.  They lack the stride-32 head, which takes no part in the scores.
 
+What other tools put behind the scores (an upsampling, a softmax, an argmax) is left out and named
+in the log, and casts between float types are passed over: the package does all that itself.
+
 In both the layers' strides, paddings and so on must be the model's own: equal shapes alone
 would let in a network that computes something else.
 """
 
 from collections.abc import Mapping, Sequence
+import logging
 from typing import Any
 
 import numpy as np
@@ -27,15 +31,17 @@ from torch import nn
 from .decoders import DECODERS
 from .model import FCNResNet18
 from .onnx_file import Graph, Node, read_graph, Tensor
+from .onnx_tail import HELPERS, is_float_cast, PASSED, Tail as ScoresTail
 from ..errors import WeightsError
 
 _OPS: dict[type[nn.Module], str] = {nn.Conv2d: 'Conv', nn.ConvTranspose2d: 'ConvTranspose'}
 _LAYERS = ('Conv', 'ConvTranspose', 'BatchNormalization')
-_PASSED = ('Identity', 'Dropout')  # do nothing to a value at inference
-_HELPERS = ('Constant', 'Shape', 'Gather', 'Unsqueeze', 'Concat', 'Cast')  # sizes of slices
 _TELLTALE = 'backbone.bn1.running_var'  # there only where names and batch norms were kept
 _IGNORED = 'aux_classifier.'  # torchvision's second head, for training only
+_ADVICE = 'export the network alone in float32, up to its scores'
 _STATISTICS = ('weight', 'bias', 'running_mean', 'running_var')
+
+_log = logging.getLogger(__name__)
 
 
 def read_onnx(data: bytes, decoder: str) -> dict[str, torch.Tensor]:
@@ -52,19 +58,23 @@ def read_onnx(data: bytes, decoder: str) -> dict[str, torch.Tensor]:
         model = FCNResNet18(_count_classes(graph, decoder), decoder, stride32_head=False)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()
               if not name.endswith('.num_batches_tracked')}
+    tail = ScoresTail(graph)
     if _TELLTALE in tensors:
         _check_names(graph, model, shapes)
         arrays = {name: _array(tensors, name, shape, name) for name, shape in shapes.items()}
     else:
-        arrays = _Walk(graph, tensors, model, shapes).state()
+        arrays = _Walk(graph, tensors, model, shapes, tail).state()
+    if tail.ops:
+        _log.info('left out what its export has behind the scores: %s', ', '.join(tail.ops))
     return {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
 
 
 def _with_copies(graph: Graph) -> dict[str, Tensor]:
-    """Return the tensors by name; exporters keep equal ones once, with Identity nodes."""
+    """Return the tensors by name, those that nodes copy or cast to other floats, too."""
     tensors = dict(graph.tensors)
     for node in graph.nodes:
-        if node.op == 'Identity' and len(node.inputs) == 1 and node.inputs[0] in tensors:
+        if (node.op == 'Identity' or is_float_cast(node)) and len(node.inputs) == 1 \
+                and node.inputs[0] in tensors:
             tensors.update(dict.fromkeys(node.outputs, tensors[node.inputs[0]]))
     return tensors
 
@@ -128,21 +138,22 @@ class _Walk:
     """
 
     def __init__(self, graph: Graph, tensors: Mapping[str, Tensor], model: FCNResNet18,
-                 shapes: Mapping[str, tuple[int, ...]]) -> None:
+                 shapes: Mapping[str, tuple[int, ...]], tail: ScoresTail) -> None:
+        self._tail = tail
         self._graph, self._tensors, self._model, self._shapes = graph, tensors, model, shapes
         self._modules = dict(model.named_modules())
         self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._decoder = DECODERS[model.decoder]
-        self._passed = (*_PASSED, 'Slice') if self._decoder.crops else _PASSED
+        self._passed = (*PASSED, 'Slice') if self._decoder.crops else PASSED
         self._seen = 0
         # Output of a node that is passed over -> the value it stands for.
         self._source: dict[str, str] = {}
         self._users: dict[str, list[Node]] = {}
         for node in graph.nodes:
             inputs = [self._resolve(name) for name in node.inputs]
-            if node.op in self._passed and inputs and node.outputs:
+            if inputs and node.outputs and self._is_passed(node):
                 self._source[node.outputs[0]] = inputs[0]
-            elif node.op not in _HELPERS:
+            elif node.op not in HELPERS and tail.outputs.isdisjoint(node.outputs):
                 resolved = Node(node.op, inputs, node.outputs, node.attributes)
                 for name in dict.fromkeys(inputs):
                     self._users.setdefault(name, []).append(resolved)
@@ -158,10 +169,16 @@ class _Walk:
         features = self._backbone(self._graph.inputs[0])
         scores32 = self.head(features[-1], 'classifier') if self._decoder.needs_stride32 else None
         scores = self._decoder.decode(self, features, scores32)
-        steps = sum(node.op not in (*self._passed, *_HELPERS) for node in self._graph.nodes)
-        if self._resolve(self._graph.outputs[0]) != scores or steps != self._seen:
-            raise WeightsError('its graph goes on where the network ends')
+        steps = sum(node.op not in HELPERS and not self._is_passed(node)
+                    and self._tail.outputs.isdisjoint(node.outputs) for node in self._graph.nodes)
+        if self._resolve(self._tail.start) != scores or steps != self._seen:
+            after = ''.join(f" with the {node.op} that gives '{node.outputs[0]}'"
+                            for node in self._users.get(scores, [])[:1] if node.outputs)
+            raise WeightsError(f'its graph goes on where the network ends{after}: {_ADVICE}')
         return self._arrays
+
+    def _is_passed(self, node: Node) -> bool:
+        return node.op in self._passed or is_float_cast(node)
 
     def module(self, name: str, *values: str) -> str:
         """
@@ -249,7 +266,8 @@ class _Walk:
         return norm.eps
 
     def _take(self, name: str, tensor: str) -> None:
-        self._arrays[name] = _array(self._tensors, tensor, self._shapes[name], name)
+        self._arrays[name] = _array(self._tensors, tensor, self._shapes[name], name
+                                    ).astype(np.float32)
 
     def add(self, skip: str, up: str) -> str:
         """
@@ -277,8 +295,11 @@ class _Walk:
                  and (shape is None or self._shape(node) == tuple(shape))]
         if len(nodes) != 1:
             size = format_shape(shape) + ' ' if shape else ''
+            there = ', '.join(f"{node.op} '{node.outputs[0]}'"
+                              for node in self._users.get(value, [])[:3] if node.outputs)
             raise WeightsError(f'its graph has {len(nodes) or "no"} {size}{op} in the place of '
-                               f'{name or "the one of the network"}')
+                               f'{name or "the one of the network"}, but {there or "nothing"}: '
+                               f'{_ADVICE}')
         self._seen += 1
         return nodes[0]
 

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from .classes import class_set_from_labels, ClassSet, read_labels
 from .decoders import DECODERS
-from ..errors import RegistryError
+from ..errors import NoFolderError, RegistryError
 from ..support.arrays import Size
 from ..support.paths import models_dir as find_models_dir, share_dir
 from ..support.safe_yaml import Fields, is_number, load_yaml
@@ -34,7 +34,7 @@ _MAX_SIDE = 8192
 _NAME = r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}'
 _PREFERRED_STEMS = ('model', 'fcn_resnet18')
 _KEYS = ('name', 'aliases', 'classes', 'width', 'height', 'decoder', 'accuracy', 'mean_iou',
-         'fps', 'archive', 'urls', 'sha256', 'mean', 'std')
+         'fps', 'archive', 'urls', 'sha256', 'mean', 'std', 'terms')
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,7 @@ class Network:
     :param archive: file name of the published archive, or None.
     :param urls: where the archive can be had, tried in this order.
     :param sha256: of the archive in lower-case hexadecimal, or None.
+    :param terms: what its weights may be used for, one line, or None where nobody said.
     :param folder: folder of its network.yaml, or None for the published ones.
     :param mean: mean of R, G, B (scaled to 0..1) that the input is normalised by.
     :param std: standard deviation likewise.
@@ -72,6 +73,7 @@ class Network:
     urls: tuple[str, ...] = ()
     sha256: str | None = None
     folder: Path | None = None
+    terms: str | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
@@ -97,7 +99,7 @@ class Registry:
     """
 
     def __init__(self, models_dir: str | os.PathLike[str], share: str | os.PathLike[str]) -> None:
-        self.models_dir = Path(models_dir)
+        self._models_dir = models_dir
         self.share = Path(share)
         self.problems: list[str] = []
         self._broken: dict[str, str] = {}  # key of a broken folder's name -> its problem
@@ -112,14 +114,31 @@ class Registry:
         :param models_dir: folder of the user's models, '' for the cache folder.
         :raises RegistryError: when the package's own files are malformed.
         """
-        registry = cls(find_models_dir(models_dir), share_dir())
-        for folder in _network_folders(registry.models_dir):
-            registry._add_users_own(folder)
+        registry = cls(models_dir, share_dir())
+        for base in registry._users_folders():
+            for folder in _network_folders(base):
+                registry._add_users_own(folder)
         for folder in _network_folders(registry.share / 'models'):
             registry._add(registry._read_folder(folder))
         for network in registry._read_published(registry.share / 'config' / 'networks.yaml'):
             registry._add(network)
         return registry
+
+    @property
+    def models_dir(self) -> Path:
+        """
+        Return the folder of the user's models.
+
+        :raises NoFolderError: when none was named and the user has no home.
+        """
+        return find_models_dir(self._models_dir)
+
+    def _users_folders(self) -> list[Path]:
+        """Return the folder of the user's models, if there is one: who has none needs none."""
+        try:
+            return [self.models_dir]
+        except NoFolderError:
+            return []
 
     def get(self, name: str | os.PathLike[str]) -> Network:
         """
@@ -161,7 +180,7 @@ class Registry:
         :raises RegistryError: when a folder holds several files that could be meant.
         """
         folders = [network.folder] if network.folder else []
-        for base in (self.models_dir, self.share / 'models'):
+        for base in (*self._users_folders(), self.share / 'models'):
             folders += [base / name for name in network.folder_names]
         return next(filter(None, map(weights_below, folders)), None)
 
@@ -225,6 +244,7 @@ class Registry:
             fps=_read_fps(fields),
             archive=fields.text('archive', _NAME, 'a file name', None),
             urls=fields.texts('urls', r'https?://[^\s/]+/\S*', 'http(s) addresses'),
+            terms=fields.text('terms', '[^\x00-\x1f\x7f]{1,300}', 'a line of text', None),
             sha256=sha256 and sha256.lower(),
             folder=folder,
             mean=fields.triple('mean', 0, 1, IMAGENET_MEAN),

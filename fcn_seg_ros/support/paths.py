@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..errors import RegistryError
+from ..errors import NoFolderError, RegistryError
 
 PACKAGE = 'fcn_seg_ros'
 
@@ -26,9 +26,17 @@ def share_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """Return ``$XDG_CACHE_HOME/fcn_seg_ros`` (default ``~/.cache``); it may not exist yet."""
+    """
+    Return ``$XDG_CACHE_HOME/fcn_seg_ros`` (default ``~/.cache``); it may not exist yet.
+
+    :raises NoFolderError: when neither is known, as of a container's user without a name.
+    """
     base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-    return Path(base).expanduser() / PACKAGE
+    try:
+        return Path(base).expanduser() / PACKAGE
+    except RuntimeError:
+        raise NoFolderError('this user has no home folder: set XDG_CACHE_HOME to a folder of '
+                            'yours, or name one for networks (models_dir, --models-dir)') from None
 
 
 def models_dir(configured: str | os.PathLike[str] = '') -> Path:
@@ -36,5 +44,6 @@ def models_dir(configured: str | os.PathLike[str] = '') -> Path:
     Return the folder where weights are looked for first.
 
     :param configured: the user's folder; when it is empty, :func:`cache_dir` is returned.
+    :raises NoFolderError: when that is not known.
     """
     return Path(configured).expanduser() if configured else cache_dir()

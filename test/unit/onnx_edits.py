@@ -95,8 +95,8 @@ def skip_a_relu(graph):
         other.input[:] = [relu.input[0] if i == relu.output[0] else i for i in other.input]
 
 
-def softmax_at_the_end(graph):
-    graph.node.append(onnx_package.helper.make_node('Softmax', ['output_0'], ['output_1']))
+def sigmoid_at_the_end(graph):
+    graph.node.append(onnx_package.helper.make_node('Sigmoid', ['output_0'], ['output_1']))
     graph.output[0].name = 'output_1'
 
 
@@ -128,7 +128,7 @@ EDITS = [
     ('folded', other_pool, r'maxpool has kernel_shape \(2, 2\)'),
     ('folded', reshape, 'no FCN head'),
     ('folded', skip_a_relu, 'in the place of'),
-    ('folded', softmax_at_the_end, 'goes on where the network ends'),
+    ('folded', sigmoid_at_the_end, 'goes on where the network ends'),
     ('folded', add_itself, 'does not add what the network adds'),
     ('folded', swap_stages, 'in the place of'),
 ]

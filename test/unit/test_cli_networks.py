@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from fcn_seg_ros.cli import fetch as fetch_command, networks as networks_command
 from fcn_seg_ros.errors import FetchError, RegistryError
@@ -104,3 +105,33 @@ def test_progress_bar(monkeypatch, capsys):
         for done, total in ((0, None), (50, 100), (10, 100), (100, 100)):
             progress(done, total)
     assert [(bar.n, bar.total, bar.closed) for bar in bars] == [(100, 100, True)]
+
+
+def test_terms_are_named_before_the_download(tmp_path, capsys):
+    with running({}) as server, pytest.raises(FetchError):
+        run(fetch_command, 'fcn-resnet18-cityscapes', '--models-dir', tmp_path,
+            '--url', server.url('/'))
+    assert capsys.readouterr().err.startswith(
+        "fcn-seg: terms of fcn-resnet18-cityscapes-512x256: NVIDIA's jetson-inference, terms of "
+        'the weights not stated; data set Cityscapes')
+
+
+def test_sample_in_the_documentation_is_what_the_command_prints(tmp_path, capsys):
+    text = (Path(__file__).parents[2] / 'docs' / 'networks.md').read_text()
+    sample = text.partition('$ fcn-seg networks\n')[2].partition('...\n')[0]
+    run(networks_command, '--models-dir', tmp_path)
+    assert len(sample.splitlines()) == 3
+    assert capsys.readouterr().out.startswith(sample)
+
+
+@pytest.mark.parametrize('tty, no_color, coloured', [
+    (True, '', True), (True, '1', False), (False, '', False)])
+def test_one_network_whole(tmp_path, capsys, monkeypatch, tty, no_color, coloured):
+    monkeypatch.setenv('NO_COLOR', no_color)
+    monkeypatch.setattr('sys.stdout.isatty', lambda: tty)
+    run(networks_command, 'street', '--models-dir', tmp_path)
+    out = capsys.readouterr().out
+    assert ('\x1b[48;2;128;64;128m' in out) == coloured == ('\x1b' in out)
+    assert '#804080 road (ground, cost 50)' in out
+    assert 'accuracy 0.939, mIoU 0.710' in out
+    assert 'model.safetensors (24.1 MB)' in out

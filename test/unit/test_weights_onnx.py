@@ -140,3 +140,75 @@ def test_damaged_onnx_structure():
         with pytest.raises(WeightsError):
             read_onnx(bytes(data[:rng.randrange(len(data))] if trial % 3 == 0 else data),
                       'fcn32s')
+
+
+def add(graph, op, inputs, output, **attributes):
+    graph.node.append(onnx_package.helper.make_node(op, inputs, [output], **attributes))
+    graph.output[0].name = output
+
+
+def torchvision_tail(graph):
+    """Upsample the scores to the input's size as torchvision's forward does."""
+    begin, end = [2], [4]
+    for name, values in (('t_begin', begin), ('t_end', end), ('t_batch', [1, 5])):
+        graph.initializer.append(onnx_package.numpy_helper.from_array(
+            np.array(values, np.int64), name))
+    add(graph, 'Shape', ['input_0'], 't_shape')
+    add(graph, 'Slice', ['t_shape', 't_begin', 't_end'], 't_size')
+    add(graph, 'Cast', ['t_size'], 't_int', to=onnx_package.TensorProto.INT64)
+    add(graph, 'Concat', ['t_batch', 't_int'], 't_sizes', axis=0)
+    add(graph, 'Resize', ['output_0', '', '', 't_sizes'], 't_scores', mode='linear')
+
+
+def argmax_tail(graph):
+    torchvision_tail(graph)
+    add(graph, 'Softmax', ['t_scores'], 't_shares', axis=1)
+    add(graph, 'ArgMax', ['t_shares'], 't_ids', axis=1)
+
+
+@pytest.mark.parametrize('form', ['published', 'folded'])
+@pytest.mark.parametrize('edit, named', [
+    (torchvision_tail, 'Resize'), (argmax_tail, 'Resize, Softmax, ArgMax')])
+def test_what_stands_behind_the_scores_is_left_out_and_named(form, edit, named, caplog):
+    caplog.set_level('INFO', 'fcn_seg_ros')
+    plain = read_onnx(published.onnx(form), 'fcn32s')
+    assert not caplog.messages
+    tensors = read_onnx(edited(edit, form), 'fcn32s')
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in plain.items())
+    assert [message.rpartition(': ')[2] for message in caplog.messages] == [named]
+
+
+def test_half_precision_with_casts():
+    """Weights and values in half precision, cast where the tool wanted single precision."""
+    def halve(graph):
+        half, single = onnx_package.TensorProto.FLOAT16, onnx_package.TensorProto.FLOAT
+        casts = []
+        for i, tensor in enumerate(graph.initializer):
+            values = onnx_package.numpy_helper.to_array(tensor)
+            if values.dtype == np.float32:
+                name = tensor.name if i % 2 else tensor.name + '_half'
+                tensor.CopyFrom(onnx_package.numpy_helper.from_array(
+                    values.astype(np.float16), name))
+                if not i % 2:
+                    casts.append(onnx_package.helper.make_node(
+                        'Cast', [name], [name.removesuffix('_half')], to=single))
+        casts.append(onnx_package.helper.make_node('Cast', ['input_0'], ['half_input'], to=half))
+        for item in graph.node:
+            item.input[:] = ['half_input' if n == 'input_0' else n for n in item.input]
+        nodes = [*casts, *graph.node]
+        del graph.node[:]
+        graph.node.extend(nodes)
+        add(graph, 'Cast', ['output_0'], 'output_1', to=single)
+    plain = read_onnx(published.onnx('folded'), 'fcn32s')
+    tensors = read_onnx(edited(halve, 'folded'), 'fcn32s')
+    assert tensors.keys() == plain.keys()
+    for name, tensor in plain.items():
+        torch.testing.assert_close(tensors[name], tensor, rtol=1e-3, atol=1e-6)
+
+
+def test_other_nodes_are_named_with_the_way_out():
+    def scale(graph):
+        add(graph, 'Sigmoid', ['output_0'], 'shares')
+    with pytest.raises(WeightsError, match="Sigmoid that gives 'shares': export the network "
+                                           'alone in float32'):
+        read_onnx(edited(scale, 'folded'), 'fcn32s')

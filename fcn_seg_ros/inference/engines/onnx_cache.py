@@ -7,7 +7,7 @@ import warnings
 
 import torch
 
-from ...errors import DeviceError
+from ...errors import DeviceError, NoFolderError
 from ...networks.model import FCNResNet18
 from ...support.atomic_files import replacing
 from ...support.paths import cache_dir
@@ -40,7 +40,10 @@ def exported(model: FCNResNet18, size: tuple[int, int]) -> str:
     :param size: (height, width) of the input, pixels.
     :raises DeviceError: when it can be neither exported nor written.
     """
-    folder = cache_dir() / 'onnx'
+    try:
+        folder = cache_dir() / 'onnx'
+    except NoFolderError as error:
+        raise DeviceError(f'the export needs a cache folder: {error}') from None
     path = folder / f'{digest(model, size)}.onnx'
     if path.is_file():
         return str(path)

@@ -20,7 +20,7 @@ import torch
 
 from .onnx_cache import digest, export
 from ..interface import EngineRequest
-from ...errors import DeviceError
+from ...errors import DeviceError, NoFolderError
 from ...networks.model import FCNResNet18
 from ...support.paths import cache_dir
 
@@ -73,7 +73,10 @@ class TensorRtEngine:
         model = request.load_model()
         key = f'{digest(model, request.size)}-{self.precision}'
         machine = _file_name(f'{torch.cuda.get_device_name(device)} {tensorrt.__version__}')
-        folder = cache_dir() / 'tensorrt'
+        try:
+            folder = cache_dir() / 'tensorrt'
+        except NoFolderError as error:
+            raise DeviceError(f'the tensorrt engine needs a cache folder: {error}') from None
         plan = folder / f'{key}-{machine}.plan'
         if not plan.is_file():
             _build(model, request, self.dtype, plan, folder / f'{machine}.timings')
