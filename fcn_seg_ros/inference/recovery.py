@@ -33,7 +33,7 @@ class GuardedSegmenter(Protocol):
 
     @property
     def engine(self) -> Any:
-        """What runs the network."""
+        """Return what runs the network."""
 
     def configure(self, *, ignore_classes: Sequence[str], min_confidence: float) -> None:
         """Change what may be predicted."""
