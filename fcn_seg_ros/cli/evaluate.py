@@ -41,6 +41,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument('--exclude', action='append', default=[], metavar='PATTERN',
                         help='no pictures with such names; may be repeated')
     add_network_options(parser)
+    parser.add_argument('--teacher', default='', metavar='FILE',
+                        help='measure a teacher instead of the network: model.safetensors of a '
+                             'run with the decoder teacher; PyTorch runs it in fp32')
     parser.add_argument('--size', type=size_argument, metavar='WxH',
                         help="input size, pixels (default: the network's)")
     parser.add_argument('--scores', default='interpolated', choices=('interpolated', 'grid'),
@@ -76,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     from ..training.gallery import PictureScores
     from ..training.report import confusion_picture, to_json, to_table
     from ..training.summary import summarise, to_dict, to_text
-    first = _load(args, args.network, args.weights)
+    first = _load(args, args.network, args.weights, args.teacher)
     other = _load(args, args.against) if args.against else None
     dataset = open_dataset(args.data, args.root, args.split, include=args.include,
                            exclude=args.exclude)
@@ -107,11 +110,13 @@ def run(args: argparse.Namespace) -> None:
         write_file(args.html, _page(args, results, dataset, summary, pictures).encode())
 
 
-def _load(args: argparse.Namespace, name: str, weights: str = '') -> MeasuredNetwork:
+def _load(args: argparse.Namespace, name: str, weights: str = '', teacher: str = ''
+          ) -> MeasuredNetwork:
     from ..training.measured import MeasuredNetwork
     return MeasuredNetwork(
         name, weights=weights, models_dir=args.models_dir, device=args.device, engine=args.engine,
-        precision=args.precision, threads=args.threads, scores=args.scores, head=args.head)
+        precision=args.precision, threads=args.threads, scores=args.scores, head=args.head,
+        teacher=teacher)
 
 
 def _measure(args: argparse.Namespace, measured: MeasuredNetwork,

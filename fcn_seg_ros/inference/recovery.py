@@ -30,7 +30,10 @@ class GuardedSegmenter(Protocol):
 
     input_size: Size
     device: Any
-    engine: Any
+
+    @property
+    def engine(self) -> Any:
+        """Return what runs the network."""
 
     def configure(self, *, ignore_classes: Sequence[str], min_confidence: float) -> None:
         """Change what may be predicted."""

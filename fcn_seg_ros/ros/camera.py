@@ -1,10 +1,17 @@
 """One camera of the node: input, outputs and what happened to its frames."""
 
+from collections.abc import Callable
+
+from rclpy.node import Node
+from std_msgs.msg import Header
+
 from .inputs.image import CameraInput
 from .inputs.offers import Offers
-from .outputs.images import FractionOutputs, InfoOutputs, PictureOutputs
-from .outputs.navigation import NavigationOutputs
+from .inputs.tf import Transforms
+from .outputs.images import FractionOutputs, InfoOutputs, OutputGroup, PictureOutputs
+from .outputs.navigation import CostmapOutput, NavigationOutputs
 from .statistics import Statistics
+from .throttle import Throttle
 
 
 class Camera:
@@ -16,44 +23,57 @@ class Camera:
     :param transport: 'raw' or 'compressed'.
     :param on_frame: called, without arguments, after a frame arrived.
     :param on_change: called, without arguments, when a subscriber or the camera came or went.
-    :param shared: ``transforms``, ``costmap`` and ``throttle`` of :class:`.NavigationOutputs`.
+    :param transforms: where all cameras look transforms up.
+    :param costmap: the grid that all cameras vote for.
+    :param throttle: for problems that come with every frame.
     """
 
-    def __init__(self, node, name, transport, on_frame, on_change, **shared):
+    def __init__(self, node: Node, name: str, transport: str, on_frame: Callable[[], None],
+                 on_change: Callable[[], None], *, transforms: Transforms,
+                 costmap: CostmapOutput, throttle: Throttle) -> None:
         self.name = name
         self.statistics = Statistics()
         prefix = f'~/{name}/' if name else '~/'
         self.navigation = NavigationOutputs(
-            node, prefix, on_change, name, statistics=self.statistics, **shared)
+            node, prefix, on_change, name, transforms=transforms, costmap=costmap,
+            statistics=self.statistics, throttle=throttle)
         # In this order: the masks do not wait for clouds.
-        self.groups = [*(group(node, prefix, on_change)
-                         for group in (PictureOutputs, FractionOutputs, InfoOutputs)),
-                       self.navigation]
+        self.groups: list[OutputGroup] = [
+            PictureOutputs(node, prefix, on_change), FractionOutputs(node, prefix, on_change),
+            InfoOutputs(node, prefix, on_change), self.navigation]
         self.input = CameraInput(node, name, transport, self.statistics, on_frame, on_change)
         self.offers = Offers(
             node, image=self.input.topic, compressed=transport == 'compressed',
             info=self.input.info_topic, depth=self.navigation.depth.topic)
 
-    def follow(self, active):
-        """Subscribe to what the outputs that somebody wants are made of, if ``active``."""
+    def follow(self, active: bool) -> None:
+        """
+        Subscribe to what the outputs that somebody wants are made of.
+
+        :param active: whether the node is; else it subscribes to nothing.
+        """
         if active:
             self.offers.look()
         self.input.follow(active and bool(self.wanted()))
         self.navigation.follow(active and bool(self.navigation.wanted()))
 
-    def wanted(self):
+    def wanted(self) -> list[tuple[OutputGroup, set[str]]]:
         """Return [(group, names that somebody subscribes to)], without the unwanted groups."""
         wanted = [(group, group.wanted()) for group in self.groups]
         return [(group, names) for group, names in wanted if names]
 
-    def note_header(self, header):
-        """Count headers that cannot be used for more than being passed on."""
+    def note_header(self, header: Header) -> None:
+        """
+        Count headers that cannot be used for more than being passed on.
+
+        :param header: an image's.
+        """
         if not header.frame_id:
             self.statistics.count('note:empty frame_id')
         if header.stamp.sec == 0 and header.stamp.nanosec == 0:
             self.statistics.count('note:zero stamp')
 
-    def close(self):
+    def close(self) -> None:
         """Destroy subscriptions and publishers."""
         self.input.close()
         for group in self.groups:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
 
+from builtin_interfaces.msg import Time
 import rclpy
 from rclpy.duration import Duration
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import uninstall_signal_handlers
 from rclpy.validate_namespace import validate_namespace
@@ -21,17 +23,10 @@ from std_msgs.msg import Header
 from .dds import profile_environment
 from .messages import compressed_message, image_message
 from ..errors import FcnSegError
+from ..geometry.calibration import Calibration
 from ..images.compressed import encode_jpeg
 from ..images.raw import from_rgb
 from ..support.arrays import UInt8Array
-
-if TYPE_CHECKING:
-    from builtin_interfaces.msg import Time
-    from rclpy.node import Node
-
-    from ..geometry.calibration import Calibration
-
-    Calibrate = Callable[[int, int], Calibration]
 
 QOS = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': ReliabilityPolicy.BEST_EFFORT}
 
@@ -71,18 +66,19 @@ class ImageSource:
     Publishes pictures as sensor_msgs/Image, CompressedImage and CameraInfo.
 
     :param node: rclpy node.
-    :param options: a :class:`SourceOptions`.
+    :param options: what to publish and how.
     :param calibrate: function (width, height) -> Calibration of such pictures.
     """
 
-    def __init__(self, node: 'Node', options: SourceOptions, calibrate: 'Calibrate') -> None:
+    def __init__(self, node: Node, options: SourceOptions,
+                 calibrate: Callable[[int, int], Calibration]) -> None:
         self._node, self._options, self._calibrate = node, options, calibrate
         self._info: CameraInfo | None = None
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_DEPTH,
                          reliability=QOS[options.qos])
         topic = options.topic
         parent, _, _ = topic.rpartition('/')
-        self._publishers = {}
+        self._publishers: dict[str, Publisher] = {}
         if options.transport in ('raw', 'both'):
             self._publishers['raw'] = node.create_publisher(Image, topic, qos)
         if options.transport in ('compressed', 'both'):
@@ -125,7 +121,7 @@ class ImageSource:
         for publisher in (*self._publishers.values(), self._info_publisher):
             publisher.wait_for_all_acked(_END_TIMEOUT)
 
-    def _stamp(self, number: int) -> 'Time':
+    def _stamp(self, number: int) -> Time:
         if self._options.stamp == 'now':
             return self._node.get_clock().now().to_msg()
         seconds, fraction = divmod(number / self._options.rate, 1)
@@ -143,13 +139,14 @@ class ImageSource:
         return self._info
 
 
-def run(pictures: Iterable[UInt8Array], options: SourceOptions, calibrate: 'Calibrate', *,
-        live: bool = False, wait: bool = False, ros_args: Sequence[str] = ()) -> None:
+def run(pictures: Iterable[UInt8Array], options: SourceOptions,
+        calibrate: Callable[[int, int], Calibration], *, live: bool = False, wait: bool = False,
+        ros_args: Sequence[str] = ()) -> None:
     """
     Publish pictures at a rate until they end or the process is told to stop.
 
     :param pictures: iterator of uint8 arrays H x W x 3, RGB.
-    :param options: a :class:`SourceOptions`.
+    :param options: what to publish and how.
     :param calibrate: see :class:`ImageSource`.
     :param live: the pictures come in their own time: those too early for the rate are
         left out, instead of being waited with.
@@ -167,7 +164,8 @@ def run(pictures: Iterable[UInt8Array], options: SourceOptions, calibrate: 'Cali
         raise FcnSegError(f'ROS does not take the arguments {ros_args}: {reason}') from None
     stopped = threading.Event()
     rclpy.get_default_context().on_shutdown(stopped.set)
-    node = spinning = None
+    node: Node | None = None
+    spinning: threading.Thread | None = None
     try:
         node = rclpy.create_node('image_source', namespace=options.namespace)
         # Parameters and the clock are served while this thread reads and publishes.
@@ -220,7 +218,7 @@ def _publish_all(source: ImageSource, pictures: Iterable[UInt8Array], rate: floa
     source.wait_until_delivered()
 
 
-def _spin(node: 'Node') -> None:
+def _spin(node: Node) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
@@ -231,7 +229,7 @@ def _spin(node: 'Node') -> None:
         pass
 
 
-def _close(node: 'Node | None', spinning: threading.Thread | None) -> None:
+def _close(node: Node | None, spinning: threading.Thread | None) -> None:
     try:
         rclpy.try_shutdown()
         # Jazzy's try_shutdown() leaves rclpy's own thread for signals running, which ends

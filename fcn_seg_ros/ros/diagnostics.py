@@ -1,12 +1,18 @@
 """The node's health on ``/diagnostics``, once a second."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.callback_groups import CallbackGroup
 from rclpy.duration import Duration
+from rclpy.node import Node
 
-from .inputs.image import CameraInput
+from .camera import Camera
 from .statistics import Statistics
+from ..inference.devices import Device
+from ..inference.recovery import Guard
 
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN
 ERROR, STALE = DiagnosticStatus.ERROR, DiagnosticStatus.STALE
@@ -21,21 +27,33 @@ class Status:
 
     :param name: what it is about, appended to the node's name.
     :param hardware_id: the part that it runs on.
+    :param level: how bad it is, one of DiagnosticStatus.
+    :param message: one line, '' where nothing is wrong.
+    :param values: {what: value}, shown as texts.
     """
 
     name: str
     hardware_id: str
     level: bytes = OK
     message: str = ''
-    values: dict = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
 
-    def raise_to(self, level, message):
-        """Report a problem; of several the worst one, and of equally bad ones the first."""
+    def raise_to(self, level: bytes, message: str) -> None:
+        """
+        Report a problem; of several the worst one, and of equally bad ones the first.
+
+        :param level: how bad it is.
+        :param message: one line.
+        """
         if level > self.level or not self.message:
             self.level, self.message = max(level, self.level), message
 
-    def to_message(self, node_name):
-        """Return the DiagnosticStatus."""
+    def to_message(self, node_name: str) -> DiagnosticStatus:
+        """
+        Return the message.
+
+        :param node_name: what the status's name begins with.
+        """
         return DiagnosticStatus(
             level=self.level, name=f'{node_name}: {self.name}', message=self.message or 'OK',
             hardware_id=self.hardware_id,
@@ -46,37 +64,41 @@ class DiagnosticsPublisher:
     """
     Publish statuses on ``/diagnostics``.
 
+    :param node: the node to publish with.
     :param callback_group: for the publisher's events.
     """
 
-    def __init__(self, node, callback_group):
+    def __init__(self, node: Node, callback_group: CallbackGroup) -> None:
         self._node = node
         self._publisher = node.create_publisher(
             DiagnosticArray, '/diagnostics', 1, callback_group=callback_group)
 
-    def publish(self, statuses):
-        """Publish some :class:`Status` objects."""
+    def publish(self, statuses: Iterable[Status]) -> None:
+        """
+        Publish some statuses as one message.
+
+        :param statuses: in the order in which they are shown.
+        """
         msg = DiagnosticArray(status=[
             status.to_message(self._node.get_name()) for status in statuses])
         msg.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(msg)
 
-    def flush(self):
+    def flush(self) -> None:
         """Wait a little until those who listen have it: the last words of a process."""
         self._publisher.wait_for_all_acked(Duration(seconds=0.3))
 
 
-def input_status(camera, limits, now, state):
+def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
     """
     Judge what comes from a camera.
 
-    :param camera: :class:`.Camera`.
-    :param limits: the parameters ``diagnostics.*`` as attributes.
+    :param camera: the camera.
+    :param limits: the parameters ``diagnostics.*``.
     :param now: time.monotonic().
     :param state: label of the node's lifecycle state.
     """
-    source: CameraInput = camera.input
-    statistics: Statistics = camera.statistics
+    source, statistics = camera.input, camera.statistics
     status = Status(_named(camera, 'camera image'), source.topic)
     rate, age = statistics.rate('received'), statistics.age('received')
     status.values = {
@@ -122,8 +144,15 @@ def input_status(camera, limits, now, state):
     return status
 
 
-def output_status(camera, limits, device, state):
-    """Judge what the node makes of a camera's images, arguments as of :func:`input_status`."""
+def output_status(camera: Camera, limits: Any, device: str, state: str) -> Status:
+    """
+    Judge what the node makes of a camera's images.
+
+    :param camera: the camera.
+    :param limits: the parameters ``diagnostics.*``.
+    :param device: name of the device that the network runs on.
+    :param state: label of the node's lifecycle state.
+    """
     statistics = camera.statistics
     status = Status(_named(camera, 'masks'), device)
     rate, latency = statistics.rate('done'), statistics.latency()
@@ -152,8 +181,14 @@ def output_status(camera, limits, device, state):
     return status
 
 
-def navigation_status(camera, limits, state):
-    """Judge what clouds and grid are made from, arguments as of :func:`input_status`."""
+def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
+    """
+    Judge what clouds and grid are made from.
+
+    :param camera: the camera.
+    :param limits: the parameters ``diagnostics.*``.
+    :param state: label of the node's lifecycle state.
+    """
     navigation, statistics = camera.navigation, camera.statistics
     status = Status(_named(camera, 'navigation'), navigation.depth.topic)
     wanted = sorted(navigation.wanted())
@@ -177,15 +212,16 @@ def navigation_status(camera, limits, state):
     return status
 
 
-def network_status(settings, guard, state, fault=''):
+def network_status(settings: Any, guard: Guard | None, state: str, fault: str = '') -> Status:
     """
     Tell what runs, and whether it runs as it should.
 
     :param settings: the node's parameters, or None while not configured.
-    :param guard: :class:`.Guard`, or None.
+    :param guard: what runs the network, or None while there is none.
+    :param state: label of the node's lifecycle state.
     :param fault: why the node has no network although it should.
     """
-    segmenter = guard and guard.segmenter
+    segmenter = guard.segmenter if guard is not None else None
     status = Status('network', str(segmenter.device) if segmenter else 'none',
                     values={'state': state})
     if fault:
@@ -222,19 +258,19 @@ def network_status(settings, guard, state, fault=''):
     return status
 
 
-def _resting(state):
+def _resting(state: str) -> str:
     return 'idle, nobody subscribes' if state == 'active' else f'the node is {state}'
 
 
-def _named(camera, what):
+def _named(camera: Camera, what: str) -> str:
     return f'{camera.name} {what}' if camera.name else what
 
 
-def _counts(statistics, prefix, label):
+def _counts(statistics: Statistics, prefix: str, label: str) -> dict[str, int]:
     return {label + kind: count for kind, count in sorted(statistics.by_name(prefix).items())}
 
 
-def _device_name(device):
+def _device_name(device: Device) -> str:
     if device.type != 'cuda':
         return str(device)
     import torch

@@ -2,8 +2,11 @@
 
 import threading
 import time
+from typing import Any
 
+from rclpy.context import Context
 from rclpy.executors import Executor, ShutdownException, TimeoutException
+from rclpy.node import Node
 from rclpy.subscription import Subscription
 
 _POLL = 1e-4
@@ -21,13 +24,15 @@ class ServiceThreadExecutor(Executor):
     Not rclpy's MultiThreadedExecutor: until a thread of its pool has taken a callback up, it
     hands that out again and again, and keeps the thread from the interpreter by it
     (github.com/ros2/rclpy, issue 1452).  Every few images come half a second late then.
+
+    :param context: the ROS context, None for the default one.
     """
 
-    def __init__(self, *, context=None):
+    def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
-        self._failure = None
+        self._failure: BaseException | None = None
 
-    def spin_once(self, timeout_sec=None):
+    def spin_once(self, timeout_sec: float | None = None) -> None:
         """
         Wait for a callback and run it, or see it taken up by another thread.
 
@@ -50,14 +55,14 @@ class ServiceThreadExecutor(Executor):
         if failure is not None:
             raise failure
 
-    def _run(self, handler):
+    def _run(self, handler: Any) -> None:
         handler()
         if handler.exception() is not None:
             self._failure = handler.exception()
             self.wake()
 
 
-def _may_take_long(entity, node):
+def _may_take_long(entity: Any, node: Node | None) -> bool:
     """Tell services, and what else excludes them, from the clock's ticks in the same group."""
     return (node is not None and entity.callback_group is node.default_callback_group
             and not isinstance(entity, Subscription))

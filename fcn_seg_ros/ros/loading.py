@@ -1,8 +1,11 @@
 """Loading networks for the node, with what the log should say meanwhile."""
 
+from collections.abc import Callable
 import time
+from typing import Any
 
 from ..errors import FcnSegError
+from ..inference.recovery import Log
 from ..networks.fetch import fetch
 from ..networks.registry import Registry
 from ..segmenter import Segmenter
@@ -13,7 +16,8 @@ _PROGRESS_PERIOD = 5.0
 """Seconds between lines about a download."""
 
 
-def load_segmenter(settings, logger, keep_on=lambda: True, **changes):
+def load_segmenter(settings: Any, logger: Log, keep_on: Callable[[], bool] = lambda: True,
+                   **changes: Any) -> Segmenter:
     """
     Load the network of the node's settings, downloading it first where it may.
 
@@ -21,7 +25,6 @@ def load_segmenter(settings, logger, keep_on=lambda: True, **changes):
     :param logger: the node's logger.
     :param keep_on: asked while downloading; false breaks it off (it can go on later).
     :param changes: replace settings of the same names.
-    :returns: the :class:`.Segmenter`.
     :raises FcnSegError: when it can't be had.
     """
     options = {name: getattr(settings, name) for name in _OPTIONS} | changes
@@ -34,11 +37,14 @@ def load_segmenter(settings, logger, keep_on=lambda: True, **changes):
     return Segmenter(**options)
 
 
-def describe(segmenter):
-    """Return a line on what is loaded and what runs it."""
-    height, width = segmenter.input_size
+def describe(segmenter: Segmenter) -> str:
+    """
+    Return a line on what is loaded and what runs it.
+
+    :param segmenter: the network.
+    """
     return (f'network {segmenter.network.name} ({len(segmenter.classes)} classes, input '
-            f'{width}x{height}) on {segmenter.device}, engine {segmenter.engine.name} '
+            f'{segmenter.input_size}) on {segmenter.device}, engine {segmenter.engine.name} '
             f'({segmenter.engine.detail})')
 
 
@@ -49,13 +55,13 @@ class DownloadStoppedError(FcnSegError):
 class _Progress:
     """Log a line now and then."""
 
-    def __init__(self, name, logger, keep_on):
+    def __init__(self, name: str, logger: Log, keep_on: Callable[[], bool]) -> None:
         self._name = name
         self._logger = logger
         self._keep_on = keep_on
         self._next = time.monotonic()
 
-    def __call__(self, done, total):
+    def __call__(self, done: int, total: int | None) -> None:
         if not self._keep_on():
             raise DownloadStoppedError('the node ends; the download goes on at its next start')
         now = time.monotonic()

@@ -1,24 +1,33 @@
 """Entry point of the executable ``segmentation_node``."""
 
+from collections.abc import Callable
 from contextlib import suppress
 import logging
 import os
 import sys
 import threading
 import time
+from typing import NoReturn, TYPE_CHECKING
 
 from ..support.process import keep_memory, share_cores
+
+if TYPE_CHECKING:  # importing them takes time that signals must not wait for
+    from rclpy.executors import Executor
+
+    from .node import SegmentationNode
 
 _GRACE = 1.2
 """Seconds after a signal in which the process may end in its own way."""
 
 
-def main(args=None):
+def main(args: list[str] | None = None) -> NoReturn:
     """
     Run the node until it is told to stop, and end the process.
 
     Its exit status is 0, or 1 when ``autostart`` could not start the node or a fault
     ended it.
+
+    :param args: the command line, program name and all; None is the process's own.
     """
     try:
         status = _run(args)
@@ -31,7 +40,7 @@ def main(args=None):
     os._exit(status)
 
 
-def _run(args):
+def _run(args: list[str] | None) -> int:
     import rclpy
     from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException
@@ -42,9 +51,10 @@ def _run(args):
         rclpy.init(args=args)
     except RuntimeError as error:  # arguments that are none of ROS's
         return _complain(error)
-    node = executor = None
+    node: SegmentationNode | None = None
+    executor: Executor | None = None
 
-    def end_in_time():
+    def end_in_time() -> None:
         """End the process soon after the context, whatever holds it back."""
         while rclpy.ok():
             time.sleep(0.1)
@@ -54,10 +64,10 @@ def _run(args):
     threading.Thread(target=end_in_time, daemon=True).start()
     try:
         # PyTorch takes seconds to import: not before signals are taken care of.
+        from . import node as nodes
         from .executor import ServiceThreadExecutor
-        from .node import SegmentationNode
         from .throttle import RosLogHandler
-        node = SegmentationNode()
+        node = nodes.SegmentationNode()
         core = logging.getLogger('fcn_seg_ros')
         core.setLevel(logging.INFO)
         core.addHandler(RosLogHandler(node.get_logger()))
@@ -78,7 +88,7 @@ def _run(args):
     return node.exit_status if node is not None else 0
 
 
-def _spin(executor, keep_on):
+def _spin(executor: 'Executor', keep_on: Callable[[], bool]) -> None:
     """
     Execute callbacks until the context is shut down.
 
@@ -92,12 +102,12 @@ def _spin(executor, keep_on):
             executor.spin()
 
 
-def _complain(error):
+def _complain(error: Exception) -> int:
     print(f'segmentation_node: {str(error).splitlines()[0]}', file=sys.stderr)
     return 1
 
 
-def _close(node, executor):
+def _close(node: 'SegmentationNode | None', executor: 'Executor | None') -> None:
     """
     Leave the graph: other nodes would find out much later.
 

@@ -1,21 +1,26 @@
 """ROS messages to arrays and back, without element-wise copies."""
 
 from array import array
+from collections.abc import Sequence
+from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from ..errors import ImageError
 from ..geometry.camera import rescaled_info
 from ..images.compressed import decode
 from ..images.raw import to_rgb
+from ..support.arrays import Size, UInt8Array
 
 
-def image_to_rgb(msg):
+def image_to_rgb(msg: Image | CompressedImage) -> UInt8Array:
     """
     Return the picture of an Image or CompressedImage as uint8 H x W x 3, RGB.
 
     Encodings that the core does not know go through cv_bridge where it imports.
 
+    :param msg: the message.
     :raises ImageError: when the message cannot be decoded.
     """
     if isinstance(msg, CompressedImage):
@@ -29,21 +34,24 @@ def image_to_rgb(msg):
         return _through_cv_bridge(msg, error)
 
 
-def _through_cv_bridge(msg, error):
+def _through_cv_bridge(msg: Image, error: ImageError) -> UInt8Array:
     try:
         from cv_bridge import CvBridge
-        return CvBridge().imgmsg_to_cv2(msg, 'rgb8')
+        picture: UInt8Array = CvBridge().imgmsg_to_cv2(msg, 'rgb8')
+        return picture
     except ImportError:
         raise error from None
     except Exception as reason:  # cv_bridge raises OpenCV's, NumPy's and its own errors
         raise ImageError('encoding', f'{error}; cv_bridge: {reason}') from None
 
 
-def image_message(pixels, encoding, header):
+def image_message(pixels: UInt8Array, encoding: str, header: Header) -> Image:
     """
     Return an Image without row padding.
 
     :param pixels: contiguous uint8 array H x W (mono8) or H x W x 3 (rgb8).
+    :param encoding: what the pixels are, as ROS calls it.
+    :param header: the message's.
     """
     msg = Image(header=header, height=pixels.shape[0], width=pixels.shape[1],
                 encoding=encoding, is_bigendian=0, step=pixels.strides[0])
@@ -51,14 +59,21 @@ def image_message(pixels, encoding, header):
     return msg
 
 
-def compressed_message(data, image_format, header):
-    """Return a CompressedImage of encoded bytes."""
+def compressed_message(data: bytes, image_format: str, header: Header) -> CompressedImage:
+    """
+    Return a CompressedImage.
+
+    :param data: the encoded picture.
+    :param image_format: what it is, as image_transport writes it.
+    :param header: the message's.
+    """
     msg = CompressedImage(header=header, format=image_format)
     msg.data = to_array(data)
     return msg
 
 
-def scaled_camera_info(info, header, mask_size, image_size):
+def scaled_camera_info(info: CameraInfo, header: Header, mask_size: Sequence[int], image_size: Size
+                       ) -> CameraInfo | None:
     """
     Return the CameraInfo of the mask, or None when the camera's is for images of another size.
 
@@ -77,8 +92,12 @@ def scaled_camera_info(info, header, mask_size, image_size):
         distortion_model=info.distortion_model, k=scaled.k, p=scaled.p)
 
 
-def to_array(data):
-    """Return a buffer as the array type that rclpy takes as it is: one copy, no checks."""
+def to_array(data: Any) -> 'array[int]':
+    """
+    Return a buffer as the array type that rclpy takes as it is: one copy, no checks.
+
+    :param data: bytes, or an array whose rows follow each other.
+    """
     values = array('B')
     values.frombytes(memoryview(data).cast('B'))
     return values

@@ -1,14 +1,19 @@
 """The segmentation node: life cycle and parameters."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 import faulthandler
 import sys
 import time
+from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.timer import Timer
 
 from . import diagnostics, parameters
 from .loading import describe, load_segmenter
@@ -18,6 +23,7 @@ from .throttle import format_traceback, Throttle
 from .topics import Topics
 from ..errors import FcnSegError
 from ..inference.recovery import Guard
+from ..segmenter import Segmenter
 from ..support.process import release_memory
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -30,6 +36,23 @@ _END_TIMEOUT = 0.5
 """Seconds that it may take at the process's end."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Configured:
+    """
+    What a node holds from being configured to being cleaned up, all of it or nothing.
+
+    :ivar settings: its parameters, as of ``parameters.read``.
+    :ivar guard: what runs the network.
+    :ivar navigation: what clouds and grids are made with.
+    :ivar topics: all that it publishes and subscribes to.
+    """
+
+    settings: Any
+    guard: Guard
+    navigation: NavigationSession
+    topics: Topics
+
+
 class SegmentationNode(Node):
     """
     Segments camera images with one network; a managed node.
@@ -38,18 +61,16 @@ class SegmentationNode(Node):
     while a service (parameters or life cycle) is loading a network.  Images are only put down
     there; the :class:`.Pipeline` works on them in threads of its own.
 
+    :param kwargs: of rclpy's Node, such as ``context`` and ``namespace``.
     :ivar exit_status: what the process should end with, once the context is shut down.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__('segmentation', **kwargs)
         self.exit_status = 0
         self._timers_group = MutuallyExclusiveCallbackGroup()
-        self._settings = None
-        self._guard = None
-        self._navigation = None
-        self._topics = None
-        self._pipeline = None
+        self._configured: _Configured | None = None
+        self._pipeline: Pipeline | None = None  # while the node is active
         self._fault = ''
         self._configuring = False
         self._throttle = Throttle(self.get_logger())
@@ -65,21 +86,22 @@ class SegmentationNode(Node):
         self._change_signal = self.create_guard_condition(
             self._follow, callback_group=self._timers_group)
         self._fault_signal = self.create_guard_condition(self._give_up)
-        self._start_timer = None
+        self._start_timer: Timer | None = None
 
     # -- start and end ------------------------------------------------------------------
 
-    def start(self):
+    def start(self) -> None:
         """Configure and activate as soon as the executor spins, if ``autostart`` says so."""
         if self.get_parameter('autostart').value:
             self._start_timer = self.create_timer(0.0, self._autostart, clock=self._steady)
 
-    def _autostart(self):
-        self.destroy_timer(self._start_timer)
+    def _autostart(self) -> None:
+        if self._start_timer is not None:
+            self.destroy_timer(self._start_timer)
         if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
             self._quit(1)
 
-    def _give_up(self):
+    def _give_up(self) -> None:
         """Clean up after a fault that no frame survives, and end so that a launch respawns."""
         pipeline = self._pipeline
         if pipeline is None or not pipeline.fault:
@@ -91,14 +113,14 @@ class SegmentationNode(Node):
         if self.get_parameter('autostart').value:
             self._quit(1)
 
-    def _quit(self, status):
+    def _quit(self, status: int) -> None:
         """End the process, after a last word to who watches the diagnostics."""
         self.exit_status = status
         self._publish_diagnostics()
         self._diagnostics.flush()
         self.context.try_shutdown()
 
-    def close(self):
+    def close(self) -> None:
         """Destroy the node at the process's end; what is in work may die with it."""
         if self._pipeline is not None:
             # A publisher in use would keep the node on the graph, seemingly alive.
@@ -110,98 +132,128 @@ class SegmentationNode(Node):
 
     # -- life cycle ---------------------------------------------------------------------
 
-    def on_configure(self, state: State):
-        """Load the network and create the outputs; a failure logs one line."""
+    def on_configure(self, state: State) -> TransitionCallbackReturn:
+        """
+        Load the network and create the outputs; a failure logs one line.
+
+        :param state: the node's, before.
+        """
         self._configuring = True
         try:
             settings = parameters.read(self)
             guard = self._load(settings)
             navigation = NavigationSession(settings, guard.segmenter.classes)
-            self._topics = Topics(self, settings, self._throttle, self._on_frame,
-                                  self._change_signal.trigger)
+            topics = Topics(self, settings, self._throttle, self._on_frame,
+                            self._change_signal.trigger)
         except (FcnSegError, ParameterException, ValueError, OSError) as error:
             return self._undo_configure(str(error))
         except Exception as error:  # rclpy swallows it without a word
             return self._undo_configure(f'{error!r}\n{format_traceback(error)}')
         finally:
             self._configuring = False
-        self._settings, self._guard, self._navigation = settings, guard, navigation
+        self._configured = _Configured(settings, guard, navigation, topics)
         self._fault = ''
         release_memory()  # which only loading has needed
-        self._topics.announce(guard.segmenter.classes, settings.min_confidence)
+        topics.announce(guard.segmenter.classes, settings.min_confidence)
         self.get_logger().info(describe(guard.segmenter))
         return SUCCESS
 
-    def _undo_configure(self, reason):
+    def _undo_configure(self, reason: str) -> TransitionCallbackReturn:
         self._release()
         self._fault = f'cannot configure: {reason}'
         if self.context.ok():
             self.get_logger().error(self._fault)
         return FAILURE
 
-    def on_activate(self, state: State):
-        """Start to work on frames that somebody wants."""
+    def on_activate(self, state: State) -> TransitionCallbackReturn:
+        """
+        Start to work on frames that somebody wants.
+
+        :param state: the node's, before.
+        """
+        configured = self._configured
+        if configured is None:  # rclpy activates configured nodes only
+            return FAILURE
+        cameras = configured.topics.cameras
         self._pipeline = Pipeline(
-            self._topics.cameras, self._settings, self._guard, self._navigation,
+            cameras, configured.settings, configured.guard, configured.navigation,
             self._throttle, keep_on=self.context.ok, on_fault=self._fault_signal.trigger)
         self._pipeline.start()
         self._follow()
-        for camera in self._topics.cameras:
+        for camera in cameras:
             self.get_logger().info(f'waiting for images on {camera.input.topic}')
         return super().on_activate(state)
 
-    def on_deactivate(self, state: State):
-        """Stop working; the network stays loaded."""
+    def on_deactivate(self, state: State) -> TransitionCallbackReturn:
+        """
+        Stop working; the network stays loaded.
+
+        :param state: the node's, before.
+        """
         self._pause()
         return super().on_deactivate(state)
 
-    def on_cleanup(self, state: State):
-        """Give the network's memory back."""
+    def on_cleanup(self, state: State) -> TransitionCallbackReturn:
+        """
+        Give the network's memory back.
+
+        :param state: the node's, before.
+        """
         self._release()
         return SUCCESS
 
-    def on_shutdown(self, state: State):
-        """Stop and release everything."""
+    def on_shutdown(self, state: State) -> TransitionCallbackReturn:
+        """
+        Stop and release everything.
+
+        :param state: the node's, before.
+        """
         self._pause()
         self._release()
         return SUCCESS
 
-    def on_error(self, state: State):
-        """Go back to unconfigured after an error."""
+    def on_error(self, state: State) -> TransitionCallbackReturn:
+        """
+        Go back to unconfigured after an error.
+
+        :param state: the node's, before.
+        """
         self._pause()
         self._release()
         return SUCCESS
 
-    def _pause(self):
+    def _pause(self) -> None:
         pipeline, self._pipeline = self._pipeline, None
         self._follow()
         if pipeline is not None and not pipeline.close(_CLOSE_TIMEOUT):
             self.get_logger().warning('a frame in work is left to itself')
 
-    def _release(self):
-        topics, self._topics = self._topics, None
-        if topics is not None:
-            topics.close()
-        self._guard = self._navigation = self._settings = None
+    def _release(self) -> None:
+        configured, self._configured = self._configured, None
+        if configured is not None:
+            configured.topics.close()
+        del configured  # the last that holds the network, whose memory is released here
         release_memory()
 
     # -- parameters ---------------------------------------------------------------------
 
-    def _load(self, settings):
-        def load(settings, **changes):
+    def _load(self, settings: Any) -> Guard:
+        def load(settings: Any, **changes: Any) -> Segmenter:
             return load_segmenter(settings, self.get_logger(), self.context.ok, **changes)
 
         return Guard(load(settings), settings, load, self.get_logger(), on_step=self._on_step)
 
-    def set_parameters_atomically(self, parameter_list):
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """
         Set parameters as a client has written them: a whole number for a number, and so on.
 
         The parameter services end here, on every distribution.
+
+        :param parameter_list: the request.
         """
         return super().set_parameters_atomically(parameters.in_types(parameter_list))
 
-    def _on_parameters(self, requested):
+    def _on_parameters(self, requested: list[Parameter]) -> SetParametersResult:
         """Grant a request as a whole and when it can be obeyed, and obey it."""
         try:
             self._obey({p.name: p.value for p in requested})
@@ -212,7 +264,7 @@ class SegmentationNode(Node):
             return SetParametersResult(successful=False, reason=repr(error))
         return SetParametersResult(successful=True)
 
-    def _obey(self, changes):
+    def _obey(self, changes: Mapping[str, Any]) -> None:
         """
         Check some changes, then let the frames after this one be made with them.
 
@@ -220,14 +272,15 @@ class SegmentationNode(Node):
         """
         for name, value in changes.items():
             parameters.check(name, value)
-        if self._settings is None or not parameters.concerned(changes):
+        configured = self._configured
+        if configured is None or not parameters.concerned(changes):
             return
         fixed = parameters.fixed_while_configured(self, changes)
         if fixed:
             raise ValueError(f"{', '.join(fixed)} cannot change while the node is configured: "
                              'deactivate and clean up first')
-        old, settings = self._settings, parameters.read(self, changes)
-        guard = self._guard
+        old, settings = configured.settings, parameters.read(self, changes)
+        guard, navigation = configured.guard, configured.navigation
         switches = (settings.network, settings.weights) != (old.network, old.weights)
         if switches:
             if settings.weights and settings.weights == old.weights:
@@ -236,46 +289,46 @@ class SegmentationNode(Node):
             guard = self._load(settings)
         elif guard.segmenter is not None:
             parameters.check_ignored(settings, guard.segmenter.classes)
-        navigation = self._navigation
         # While the engine is loaded again, the classes are those from before.
         classes = guard.segmenter.classes if switches else navigation.classes
         if not navigation.fits(settings, classes):
             navigation = NavigationSession(settings, classes)
-        self._settings, self._guard, self._navigation = settings, guard, navigation
+        self._configured = replace(
+            configured, settings=settings, guard=guard, navigation=navigation)
         if self._pipeline is not None:
             self._pipeline.swap(settings, guard, navigation)
             self._change_signal.trigger()
         if switches:
-            self._topics.announce(classes, settings.min_confidence)
+            configured.topics.announce(classes, settings.min_confidence)
             self.get_logger().info(f'switched to {describe(guard.segmenter)}')
             release_memory()
         elif settings.min_confidence != old.min_confidence:
-            self._topics.label_info.publish(classes, settings.min_confidence)
+            configured.topics.label_info.publish(classes, settings.min_confidence)
 
     # -- frames -------------------------------------------------------------------------
 
-    def _follow(self):
+    def _follow(self) -> None:
         """Subscribe to the cameras whose frames somebody wants."""
-        topics, navigation = self._topics, self._navigation
-        if topics is not None:
-            topics.follow(self._pipeline is not None and navigation is not None, navigation)
+        configured = self._configured
+        if configured is not None:
+            configured.topics.follow(self._pipeline is not None, configured.navigation)
 
-    def _on_frame(self):
+    def _on_frame(self) -> None:
         pipeline = self._pipeline
         if pipeline is not None:
             pipeline.wake()
 
-    def _on_step(self):
+    def _on_step(self) -> None:
         pipeline = self._pipeline
         if pipeline is not None:
             pipeline.step()
 
-    def _watch(self):
+    def _watch(self) -> None:
         self._follow()
-        pipeline, settings = self._pipeline, self._settings
-        if pipeline is None or settings is None or pipeline.fault:
+        pipeline, configured = self._pipeline, self._configured
+        if pipeline is None or configured is None or pipeline.fault:
             return
-        timeout = settings.diagnostics.hang_timeout
+        timeout = configured.settings.diagnostics.hang_timeout
         stuck = pipeline.stuck_for()
         if timeout and stuck > timeout:
             faulthandler.dump_traceback(file=sys.stderr)
@@ -284,19 +337,23 @@ class SegmentationNode(Node):
 
     # -- diagnostics --------------------------------------------------------------------
 
-    def _publish_diagnostics(self):
-        settings, guard, topics = self._settings, self._guard, self._topics
-        state = ('active' if self._pipeline is not None else 'inactive' if guard is not None
+    def _publish_diagnostics(self) -> None:
+        configured = self._configured
+        state = ('active' if self._pipeline is not None
+                 else 'inactive' if configured is not None
                  else 'configuring' if self._configuring else 'unconfigured')
-        statuses = [diagnostics.network_status(settings, guard, state, self._fault)]
+        statuses = [diagnostics.network_status(
+            configured.settings if configured else None,
+            configured.guard if configured else None, state, self._fault)]
         device = statuses[0].hardware_id
         now = time.monotonic()
-        if settings is not None and topics is not None:
-            if topics.label_info.missed:
-                statuses[0].raise_to(diagnostics.WARN, topics.label_info.missed)
-            for camera in topics.cameras:
+        if configured is not None:
+            limits, missed = configured.settings.diagnostics, configured.topics.label_info.missed
+            if missed:
+                statuses[0].raise_to(diagnostics.WARN, missed)
+            for camera in configured.topics.cameras:
                 statuses += [
-                    diagnostics.input_status(camera, settings.diagnostics, now, state),
-                    diagnostics.output_status(camera, settings.diagnostics, device, state),
-                    diagnostics.navigation_status(camera, settings.diagnostics, state)]
+                    diagnostics.input_status(camera, limits, now, state),
+                    diagnostics.output_status(camera, limits, device, state),
+                    diagnostics.navigation_status(camera, limits, state)]
         self._diagnostics.publish(statuses)

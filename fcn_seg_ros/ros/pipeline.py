@@ -1,19 +1,28 @@
 """The frames' way through the node: segmented in one thread, published in another."""
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import threading
 import time
+from typing import Any, TypeVar
 
-import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from .camera import Camera
 from .frame import Frame
 from .messages import image_to_rgb
+from .nav_session import NavigationSession
+from .outputs.images import OutputGroup
+from .throttle import Throttle
 from .worker import Worker
 from ..errors import ImageError
-from ..inference.recovery import EngineDownError, EngineLostError
+from ..inference.recovery import EngineDownError, EngineLostError, Guard
+from ..segmentation import Segmentation
+from ..support.arrays import UInt8Array
+
+_T = TypeVar('_T')
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +32,11 @@ class _Job:
     camera: Camera
     header: Header
     arrival: float
-    wanted: list
-    image: np.ndarray
+    wanted: list[tuple[OutputGroup, set[str]]]
+    image: UInt8Array
 
     @property
-    def wants_confidence(self):
+    def wants_confidence(self) -> bool:
         return any(group.needs_confidence(names) for group, names in self.wanted)
 
 
@@ -38,11 +47,11 @@ class Pipeline:
     A frame is published while the next one is segmented.  None is taken before the last one's
     turn to be published has come, so that each is as new as it can be.
 
-    :param cameras: the node's :class:`.Camera` objects.
+    :param cameras: the node's cameras.
     :param settings: the node's parameters, as of ``parameters.read``.
-    :param guard: the network's :class:`.Guard`.
-    :param navigation: :class:`.NavigationSession`.
-    :param throttle: :class:`.Throttle` for what goes wrong with single frames.
+    :param guard: what runs the network.
+    :param navigation: what clouds and grids are made with.
+    :param throttle: for what goes wrong with single frames.
     :param keep_on: tells whether the node's context is alive.
     :param on_fault: called once, without arguments and from the segmenting thread, when
         no frame can be segmented any more; ``fault`` says why.
@@ -50,44 +59,54 @@ class Pipeline:
     :ivar fault: one line, or ''.
     """
 
-    def __init__(self, cameras, settings, guard, navigation, throttle, *, keep_on, on_fault):
+    def __init__(self, cameras: Sequence[Camera], settings: Any, guard: Guard,
+                 navigation: NavigationSession, throttle: Throttle, *, keep_on: Callable[[], bool],
+                 on_fault: Callable[[], None]) -> None:
         self._cameras = cameras
         self._current = settings, guard, navigation
         self._throttle = throttle
         self._keep_on = keep_on
         self._on_fault = on_fault
         self._closed = False
-        self._segmenting_since = self._publishing_since = None
-        self._ready = deque()  # of (_Job, Frame), to be published
+        self._segmenting_since: float | None = None
+        self._publishing_since: float | None = None
+        self._ready: deque[tuple[_Job, Frame]] = deque()  # to be published
         self._taken = threading.Condition()
         self.fault = ''
-        self._segmenting = self._publishing = None
+        self._segmenting: Worker | None = None
+        self._publishing: Worker | None = None
 
-    def start(self):
+    def start(self) -> None:
         """Start the threads; without them, :meth:`work` does everything in its caller's."""
         self._publishing = Worker(self._publish_next, 'publishing')
         self._segmenting = Worker(self.work, 'segmentation')
 
-    def wake(self):
+    def wake(self) -> None:
         """Say that a frame has come; callable from any thread."""
         if self._segmenting is not None:
             self._segmenting.wake()
 
-    def swap(self, settings, guard, navigation):
-        """Take other settings, or another network, between two frames."""
+    def swap(self, settings: Any, guard: Guard, navigation: NavigationSession) -> None:
+        """
+        Take other settings, or another network, between two frames.
+
+        :param settings: the node's parameters.
+        :param guard: what runs the network.
+        :param navigation: what clouds and grids are made with.
+        """
         self._current = settings, guard, navigation
 
-    def step(self):
+    def step(self) -> None:
         """Note that segmenting goes on; see :meth:`stuck_for`."""
         self._segmenting_since = time.monotonic()
 
-    def stuck_for(self):
+    def stuck_for(self) -> float:
         """Return the seconds that the longer of the current steps has taken, 0 without any."""
         now = time.monotonic()
         return max((now - since for since in (self._segmenting_since, self._publishing_since)
                     if since is not None), default=0.0)
 
-    def close(self, timeout):
+    def close(self, timeout: float) -> bool:
         """
         Stop; what a frame in work comes to later is thrown away.
 
@@ -102,7 +121,7 @@ class Pipeline:
                  for worker in (self._segmenting, self._publishing) if worker is not None]
         return all(ended)
 
-    def work(self):
+    def work(self) -> bool:
         """
         Take the newest frame of every camera through.
 
@@ -130,7 +149,8 @@ class Pipeline:
                 self._segmenting_since = None
         return busy
 
-    def _segment(self, frames, settings, guard, navigation):
+    def _segment(self, frames: Sequence[tuple[Camera, tuple[Image | CompressedImage, float]]],
+                 settings: Any, guard: Guard, navigation: NavigationSession) -> None:
         """Segment a frame of each of some cameras; whatever goes wrong costs one frame only."""
         jobs = [job for camera, frame in frames
                 if (job := self._guarded(camera, self._prepare, camera, *frame)) is not None]
@@ -142,7 +162,8 @@ class Pipeline:
                 self.step()
                 self._guarded(job.camera, self._finish, job, result, settings, guard, navigation)
 
-    def _prepare(self, camera, message, arrival):
+    def _prepare(self, camera: Camera, message: Image | CompressedImage, arrival: float
+                 ) -> _Job | None:
         """Return the :class:`_Job` of a frame, or None where nobody wants it."""
         wanted = camera.wanted()
         if not wanted:
@@ -151,7 +172,8 @@ class Pipeline:
         camera.note_header(message.header)
         return _Job(camera, message.header, arrival, wanted, image_to_rgb(message))
 
-    def _finish(self, job, result, settings, guard, navigation):
+    def _finish(self, job: _Job, result: Segmentation | None, settings: Any, guard: Guard,
+                navigation: NavigationSession) -> None:
         """Segment a frame unless its result is there, and hand it on."""
         if result is None:
             result = guard.segment(job.image, settings, want_confidence=job.wants_confidence)
@@ -164,7 +186,7 @@ class Pipeline:
         else:
             self._publish_next()
 
-    def _publish_next(self):
+    def _publish_next(self) -> bool:
         """Publish the frame that has waited longest; return whether there was any."""
         with self._taken:
             if not self._ready:
@@ -178,7 +200,7 @@ class Pipeline:
             self._publishing_since = None
         return True
 
-    def _publish(self, job, frame):
+    def _publish(self, job: _Job, frame: Frame) -> None:
         """Let each group publish: what fails in one does not keep the others back."""
         failure = None
         for group, names in job.wanted:
@@ -192,7 +214,7 @@ class Pipeline:
             raise failure
         job.camera.statistics.frame_done(time.monotonic() - job.arrival)
 
-    def _guarded(self, camera, work, *args):
+    def _guarded(self, camera: Camera, work: Callable[..., _T], *args: Any) -> _T | None:
         """Return what ``work`` returns; None, and count and log it, when it raises."""
         try:
             return work(*args)
@@ -214,6 +236,6 @@ class Pipeline:
                 (camera.name, type(error)), f'frame on {camera.input.topic} failed', error)
         return None
 
-    def _hurry(self):
+    def _hurry(self) -> bool:
         """Tell whether there is something else to publish."""
         return self._closed or bool(self._ready)

@@ -1,6 +1,8 @@
 """The topics that ``rviz/fcn_seg.rviz`` shows, and which they are for a certain node."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,12 +14,12 @@ SHARED = ('legend', 'costmap', 'costmap_updates')
 """Outputs that are one for all cameras."""
 
 
-def config_path():
+def config_path() -> Path:
     """Return the path of the package's RViz configuration."""
     return share_dir() / 'rviz' / 'fcn_seg.rviz'
 
 
-def topics(path):
+def topics(path: str | os.PathLike[str]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """
     List the topics that an RViz configuration subscribes to.
 
@@ -30,7 +32,8 @@ def topics(path):
             for key in ('Topic', 'Update Topic') if key in display]
 
 
-def remappings(*, name='segmentation', namespace='', image='image', camera=''):
+def remappings(*, name: str = 'segmentation', namespace: str = '', image: str = 'image',
+               camera: str = '') -> list[tuple[str, str]]:
     """
     Return what RViz must be started with to show a certain node.
 

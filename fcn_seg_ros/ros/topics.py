@@ -1,12 +1,19 @@
 """All that a configured node publishes and subscribes to, but for its diagnostics."""
 
+from collections.abc import Callable
 import threading
+from typing import Any
+
+from rclpy.node import Node
 
 from .camera import Camera
 from .inputs.tf import Transforms
+from .nav_session import NavigationSession
 from .outputs.label_info import LabelInfoOutput
 from .outputs.legend import LegendOutput
 from .outputs.navigation import CostmapOutput
+from .throttle import Throttle
+from ..networks.classes import ClassSet
 
 
 class Topics:
@@ -15,20 +22,21 @@ class Topics:
 
     :param node: the node.
     :param settings: its parameters, as of ``parameters.read``.
-    :param throttle: :class:`.Throttle` for what goes wrong with single frames.
+    :param throttle: for what goes wrong with single frames.
     :param on_frame: called, without arguments, after a frame arrived.
     :param on_change: called, without arguments, when :meth:`follow` should be.
 
-    :ivar cameras: the :class:`.Camera` objects.
-    :ivar label_info: :class:`.LabelInfoOutput`.
+    :ivar cameras: all of them, in the order of the parameter.
+    :ivar label_info: the map from ids to names.
     """
 
-    def __init__(self, node, settings, throttle, on_frame, on_change):
+    def __init__(self, node: Node, settings: Any, throttle: Throttle,
+                 on_frame: Callable[[], None], on_change: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._transforms = Transforms(node)
         self._throttle = throttle
-        self.cameras = []
-        self._shared = []
+        self.cameras: list[Camera] = []
+        self._shared: list[LabelInfoOutput | LegendOutput | CostmapOutput] = []
         try:
             self.label_info = LabelInfoOutput(node)
             self._shared.append(self.label_info)
@@ -44,17 +52,22 @@ class Topics:
             self.close()
             raise
 
-    def announce(self, classes, min_confidence):
-        """Tell names and colours of a new network's :class:`.ClassSet` to who wants to know."""
+    def announce(self, classes: ClassSet, min_confidence: float) -> None:
+        """
+        Tell names and colours of a new network's classes to who wants to know.
+
+        :param classes: the classes.
+        :param min_confidence: the threshold below which pixels are unknown, 0 to 1.
+        """
         self.label_info.publish(classes, min_confidence)
         self._legend.publish(classes)
 
-    def follow(self, active, navigation):
+    def follow(self, active: bool, navigation: NavigationSession) -> None:
         """
         Subscribe to what the outputs that somebody wants are made of; age what no frame renews.
 
-        :param active: else to nothing.
-        :param navigation: the :class:`.NavigationSession` in use.
+        :param active: whether the node is; else it subscribes to nothing.
+        :param navigation: the session in use.
         """
         with self._lock:
             for camera in self.cameras:
@@ -67,7 +80,7 @@ class Topics:
             if active and self.cameras:
                 self._costmap.keep_up(navigation.grid)
 
-    def close(self):
+    def close(self) -> None:
         """Destroy all of it."""
         with self._lock:
             cameras, self.cameras = self.cameras, []

@@ -1,30 +1,32 @@
 """A thread that works when it is told to, apart from the executor's callbacks."""
 
+from collections.abc import Callable
 import threading
 
 
 class Worker:
     """
-    Run ``work`` in a thread of its own, again after every :meth:`wake`.
+    Run a function in a thread of its own, again after every :meth:`wake`.
 
-    Wakes that come while it works count as one.  ``work`` must not raise: it is given
-    nothing and returns True when there may be more to do at once.
+    Wakes that come while it works count as one.
 
+    :param work: the function, which must not raise; it returns True when there may be more to
+        do at once.
     :param name: of the thread.
     """
 
-    def __init__(self, work, name):
+    def __init__(self, work: Callable[[], bool], name: str) -> None:
         self._work = work
         self._wake = threading.Event()
         self._stop = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def wake(self):
+    def wake(self) -> None:
         """Say that there is something to do; callable from any thread."""
         self._wake.set()
 
-    def close(self, timeout=None):
+    def close(self, timeout: float | None = None) -> bool:
         """
         Let the current work end and stop the thread.
 
@@ -36,7 +38,7 @@ class Worker:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _run(self):
+    def _run(self) -> None:
         while True:
             self._wake.wait()
             self._wake.clear()

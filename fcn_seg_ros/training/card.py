@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from .teacher import TEACHER
 from ..networks.classes import ClassSet
 from ..support.arrays import Size
 
@@ -18,7 +19,7 @@ def model_card(name: str, classes: ClassSet, size: Size, decoder: str, *,
     :param name: of the network.
     :param classes: what it predicts.
     :param size: of its input, pixels.
-    :param decoder: its decoder.
+    :param decoder: its decoder, or ``teacher.TEACHER``.
     :param scores: {'accuracy': .., 'mean_iou': ..} on validation data, or None.
     :param data: Markdown about the data, as of :func:`summary.to_text`, or ''.
     :param recipe: as of :meth:`recipe.Recipe.to_dict`, or None.
@@ -26,7 +27,7 @@ def model_card(name: str, classes: ClassSet, size: Size, decoder: str, *,
     rows = [f'| {index} | {label} | {role} |' for index, (label, role)
             in enumerate(zip(classes.labels, classes.roles))]
     parts = [
-        f'# {name}', f'FCN-ResNet18 with the decoder `{decoder}`, input {size} pixels.',
+        f'# {name}', f'{_kind(decoder)}, input {size} pixels.',
         '## Classes', '\n'.join(['| id | label | role |', '| ---: | --- | --- |', *rows]),
         '## Scores', _scores(scores), '## Data and terms', data.strip() or _sources(recipe),
         'The terms of the pictures, and with them those of these weights, are not known to the '
@@ -34,6 +35,13 @@ def model_card(name: str, classes: ClassSet, size: Size, decoder: str, *,
     if recipe:
         parts += ['## Recipe', f'```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=True)}```']
     return '\n\n'.join(parts) + '\n'
+
+
+def _kind(decoder: str) -> str:
+    if decoder == TEACHER:
+        return ('EfficientNet-Lite2 with a feature pyramid, for distilling from (not for the '
+                'node)')
+    return f'FCN-ResNet18 with the decoder `{decoder}`'
 
 
 def _scores(scores: Mapping[str, float] | None) -> str:

@@ -3,6 +3,7 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from .teacher import TEACHER, Teacher, Trainable
 from ..networks.model import FCNResNet18
 from ..support.arrays import Size
 
@@ -15,12 +16,12 @@ def count_macs(num_classes: int, decoder: str, size: Size) -> int:
     the network.  PyTorch's counter counts two operations for each.
 
     :param num_classes: number of classes C.
-    :param decoder: a key of ``decoders.DECODERS``.
+    :param decoder: a key of ``decoders.DECODERS``, or ``teacher.TEACHER``.
     :param size: of the input, pixels.
     """
     # On the meta device shapes are computed, not values: this takes milliseconds.
     with torch.device('meta'):
-        model = FCNResNet18(num_classes, decoder).eval()
+        model = _network(num_classes, decoder).eval()
         picture = torch.empty(1, 3, *size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(picture)
@@ -32,8 +33,14 @@ def count_parameters(num_classes: int, decoder: str) -> int:
     Return the number of weights that training changes.
 
     :param num_classes: number of classes C.
-    :param decoder: a key of ``decoders.DECODERS``.
+    :param decoder: a key of ``decoders.DECODERS``, or ``teacher.TEACHER``.
     """
     with torch.device('meta'):
-        model = FCNResNet18(num_classes, decoder)
+        model = _network(num_classes, decoder)
     return sum(p.numel() for p in model.parameters())
+
+
+def _network(num_classes: int, decoder: str) -> Trainable:
+    if decoder == TEACHER:
+        return Teacher(num_classes)
+    return FCNResNet18(num_classes, decoder)

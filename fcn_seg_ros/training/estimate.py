@@ -6,6 +6,7 @@ import time
 import torch
 from torch import nn
 
+from .distillation import Distillation
 from .loader import TrainingSet
 from .losses import SegmentationLoss
 from .recipe import Recipe
@@ -18,7 +19,8 @@ _ITEMS = 3
 
 
 def seconds_per_step(recipe: Recipe, model: nn.Module, loss: SegmentationLoss,
-                     items: TrainingSet, device: torch.device, batch: int) -> float:
+                     items: TrainingSet, device: torch.device, batch: int,
+                     distillation: Distillation | None = None) -> float:
     """
     Return about how long a training step takes.
 
@@ -31,6 +33,7 @@ def seconds_per_step(recipe: Recipe, model: nn.Module, loss: SegmentationLoss,
     :param items: augmented pictures.
     :param device: where the model is.
     :param batch: pictures per step of this process.
+    :param distillation: what a teacher adds to the loss, if there is one.
     """
     begin = time.perf_counter()
     for index in range(_ITEMS):
@@ -48,7 +51,8 @@ def seconds_per_step(recipe: Recipe, model: nn.Module, loss: SegmentationLoss,
                 begin = time.perf_counter()
             with recipe_autocast(recipe, device):
                 scores = copy(images)
-            loss(*scores, labels).backward()
+                taught = distillation(scores[0], images) if distillation else 0.0
+            (loss(*scores, labels) + taught).backward()
         _wait_for(device)
         computing = (time.perf_counter() - begin) / _STEPS
     # Loader processes work while the network does.

@@ -9,16 +9,16 @@ import torch
 from .corruptions import Change
 from .datasets import LabelledPictures
 from .metrics import BoundaryScore, ConfusionMatrix, ExpectedCalibrationError
+from .teacher import Trainable
 from ..errors import TrainingError
 from ..inference.backends import backend_around
 from ..inference.devices import Device, resolve_device
 from ..inference.interface import Engine
 from ..networks.classes import ClassSet, plain_label
-from ..networks.model import FCNResNet18
 from ..support.arrays import Size, UInt8Array
 
 
-def check_stride32_head(model: FCNResNet18) -> None:
+def check_stride32_head(model: Trainable) -> None:
     """
     Refuse a network without the stride-32 head.
 
@@ -96,7 +96,7 @@ class Predictor:
     """
     Masks of a model, made the way the node makes them.
 
-    :param model: :class:`FCNResNet18`.
+    :param model: network or teacher.
     :param classes: its ``ClassSet``; a class labelled void is never predicted.
     :param size: of the input, pixels.
     :param mean: of R, G, B, as in ``registry.Network``.
@@ -108,7 +108,7 @@ class Predictor:
     :raises TrainingError: when the model has no such head.
     """
 
-    def __init__(self, model: FCNResNet18, classes: ClassSet, size: Size, mean: Sequence[float],
+    def __init__(self, model: Trainable, classes: ClassSet, size: Size, mean: Sequence[float],
                  std: Sequence[float], device: str | torch.device = 'cpu', *,
                  scores: str = 'interpolated', head: str = 'main',
                  engine: Engine | None = None) -> None:
@@ -142,7 +142,7 @@ class _ModelEngine:
     dtype = torch.float32
     recordable = False  # its weights change while it is trained
 
-    def __init__(self, model: FCNResNet18, device: Device, head: str) -> None:
+    def __init__(self, model: Trainable, device: Device, head: str) -> None:
         self.device = device
         self._model = model.to(device.torch()).to(memory_format=torch.channels_last)
         self._head = head

@@ -9,8 +9,8 @@ from safetensors.torch import save
 import torch
 import yaml
 
+from .teacher import Trainable
 from ..networks.classes import ClassSet
-from ..networks.model import FCNResNet18
 from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD, NETWORK_FILE
 from ..support.arrays import Size
 from ..support.atomic_files import write_file
@@ -19,7 +19,7 @@ WEIGHTS_FILE = 'model.safetensors'
 _COUNTER = '.num_batches_tracked'
 
 
-def write_network(folder: str | Path, model: FCNResNet18, *, name: str, classes: ClassSet,
+def write_network(folder: str | Path, model: Trainable, *, name: str, classes: ClassSet,
                   size: Size, mean: Sequence[float] = IMAGENET_MEAN,
                   std: Sequence[float] = IMAGENET_STD,
                   scores: Mapping[str, float] | None = None) -> None:
@@ -27,7 +27,7 @@ def write_network(folder: str | Path, model: FCNResNet18, *, name: str, classes:
     Write a network so that it can be dropped into the models folder and used by name.
 
     :param folder: made if it is not there; existing files are replaced atomically.
-    :param model: :class:`FCNResNet18`; its weights are stored as float16.
+    :param model: network or teacher; its weights are stored as float16.
     :param name: the network's name.
     :param classes: its ``ClassSet``, stored inline.
     :param size: of the input, pixels.
@@ -56,7 +56,7 @@ def write_entry(folder: str | Path, *, name: str, classes: ClassSet, size: Size,
     :param name: likewise.
     :param classes: likewise.
     :param size: likewise.
-    :param decoder: a key of ``decoders.DECODERS``.
+    :param decoder: a key of ``decoders.DECODERS``, or ``teacher.TEACHER``.
     :param mean: likewise.
     :param std: likewise.
     :param scores: likewise.

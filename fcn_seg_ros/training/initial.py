@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 import torch
 
+from .teacher import make_teacher, TEACHER, Trainable
 from ..errors import WeightsError
 from ..networks.classes import ClassSet, plain_label
 from ..networks.loading import load_installed
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 
-def initial_model(recipe: Recipe, classes: ClassSet) -> FCNResNet18:
+def initial_model(recipe: Recipe, classes: ClassSet) -> Trainable:
     """
     Return the model that training starts from.
 
@@ -30,11 +31,14 @@ def initial_model(recipe: Recipe, classes: ClassSet) -> FCNResNet18:
     ``weights_part`` all it has the same classes and decoder; with backbone or fitting both may
     differ, and a file is a .safetensors file.  Fitting takes every tensor whose name and shape
     fit and, of a network of the registry, what its head knows of classes of the same label.
+    What the decoder teacher starts from, :func:`.teacher.make_teacher` says.
 
     :param recipe: what decides about weights, decoder and size.
     :param classes: the classes to train.
     :raises FcnSegError: when there are no such weights, or they do not fit.
     """
+    if recipe.decoder == TEACHER:
+        return make_teacher(len(classes), recipe.weights)
     if recipe.weights == 'imagenet':
         return FCNResNet18(len(classes), recipe.decoder, backbone_weights='IMAGENET1K_V1')
     model = FCNResNet18(len(classes), recipe.decoder)

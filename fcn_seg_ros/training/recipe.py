@@ -14,7 +14,8 @@ import yaml
 from .datasets import DATASETS
 from .settings import (
     Choice, Flag, Key, Number, Range, read_section, Section, Sides, Text, Texts, Whole)
-from ..errors import TrainingError
+from .teacher import TEACHER
+from ..errors import RegistryError, TrainingError
 from ..networks.decoders import DECODERS
 from ..support.arrays import MAX_SIDE, Size
 from ..support.safe_yaml import Fields, is_number, load_yaml
@@ -76,12 +77,13 @@ class Augment:
 class _Data:
     train: Annotated[Source, Section(Source, {'split': 'train'})]
     val: Annotated[Source, Section(Source, {'split': 'val'})]
+    unlabelled: Annotated[str, Text()] = ''
     cache: Annotated[bool, Flag()] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Network:
-    decoder: Annotated[str, Choice(tuple(DECODERS))] = 'fcn32s'
+    decoder: Annotated[str, Choice((*DECODERS, TEACHER))] = 'fcn32s'
     weights: Annotated[str, Text()] = ''
     weights_part: Annotated[str, Choice(('all', 'backbone', 'fitting'))] = 'all'
     size: Annotated[Size, _SIDES]
@@ -95,6 +97,9 @@ class _Loss:
     auxiliary: Annotated[float, Number(0, 10)] = 0.4
     ohem: Annotated[float, _SHARE] = 0.0
     iou: Annotated[float, Number(0, 10)] = 0.0
+    distill: Annotated[float, Number(0, 100)] = 0.0
+    teacher: Annotated[str, Text()] = ''
+    temperature: Annotated[float, Number(0.1, 100)] = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +180,23 @@ def parse_recipe(data: object, where: str = 'recipe') -> Recipe:
         values.update(read_section(kind, sections[key], f'{where}: {key}'))
     augment = Augment(**read_section(Augment, sections['augment'], f'{where}: augment'))
     name = top.text('name', r'[a-z0-9][a-z0-9-]*', "a name of a-z, 0-9 and '-'")
-    return Recipe(name=name, augment=augment, **values)
+    recipe = Recipe(name=name, augment=augment, **values)
+    _check_teaching(recipe, where)
+    return recipe
+
+
+def _check_teaching(recipe: Recipe, where: str) -> None:
+    """Refuse keys about a teacher that make sense only together."""
+    if recipe.distill and not recipe.teacher:
+        raise RegistryError(f"{where}: loss: 'teacher' must be the weights file of a teacher to "
+                            'distil from')
+    if recipe.teacher and not recipe.distill:
+        raise RegistryError(f"{where}: loss: 'distill' must be above 0 for the teacher to matter")
+    if recipe.unlabelled and not recipe.distill:
+        raise RegistryError(f"{where}: data: 'unlabelled' pictures teach nothing without a "
+                            "teacher: give loss 'distill' and 'teacher'")
+    if recipe.decoder == TEACHER and recipe.weights_part != 'all':
+        raise RegistryError(f"{where}: network: 'weights_part' must be all for a teacher")
 
 
 def _override(data: dict[str, Any], text: str) -> None:

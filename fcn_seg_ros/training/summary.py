@@ -93,6 +93,22 @@ def check_training(train: SplitSummary, val: SplitSummary) -> None:
             'them out of one')
 
 
+def check_unlabelled(paths: Iterable[Path], val: SplitSummary) -> None:
+    """
+    Refuse unlabelled pictures that are measured on.
+
+    :param paths: files of the pictures.
+    :param val: what is measured on.
+    :raises TrainingError: when one of them is in it, whatever its name.
+    """
+    for path in paths:
+        known = val.contents.get(_digest(path))
+        if known:
+            raise TrainingError(
+                f'the unlabelled picture {path} is in {val.name}, too ({known}): scores would be '
+                'too good; take it out of one')
+
+
 def to_text(splits: Sequence[SplitSummary]) -> str:
     """
     Return a Markdown table of the splits, and a line for all that is worth one.

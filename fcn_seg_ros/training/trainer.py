@@ -15,7 +15,9 @@ from tqdm import tqdm
 
 from .card import model_card
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
-from .datasets import Cached, LabelledPictures, open_dataset, SegmentationDataset
+from .datasets import Cached, Items, LabelledPictures, open_dataset, SegmentationDataset
+from .datasets.unlabelled import Joined, UnlabelledPictures
+from .distillation import Distillation
 from .distributed import join_processes
 from .estimate import in_words, recipe_autocast, seconds_per_step
 from .evaluate import evaluate, Evaluation, Predictor
@@ -26,10 +28,10 @@ from .logs import Logs
 from .losses import class_frequencies, log_class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
 from .recipe import Recipe
-from .summary import check_training, summarise, to_text
+from .summary import check_training, check_unlabelled, summarise, to_text
+from .teacher import load_teacher, Trainable
 from .transforms import training_transforms
 from ..errors import TrainingError
-from ..networks.model import FCNResNet18
 from ..networks.packed import CARD_FILE
 from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD
 from ..support.atomic_files import write_file
@@ -44,12 +46,13 @@ _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'check
 class _ForwardAll(nn.Module):
     """Both heads' scores, for DistributedDataParallel, which only knows ``forward``."""
 
-    def __init__(self, model: FCNResNet18) -> None:
+    def __init__(self, model: Trainable) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self.model.forward_all(batch)
+        scores: tuple[torch.Tensor, torch.Tensor | None] = self.model.forward_all(batch)
+        return scores
 
 
 class Trainer:
@@ -92,33 +95,42 @@ class Trainer:
                   for s in (self.recipe.train, self.recipe.val)]
         if opened[0].classes.labels != opened[1].classes.labels:
             raise TrainingError('training and validation data differ in their classes')
-        self._look_at(*opened)
+        unlabelled = UnlabelledPictures(self.recipe.unlabelled) if self.recipe.unlabelled \
+            else None
+        self._look_at(opened[0], opened[1], unlabelled)
         train: LabelledPictures
         val: LabelledPictures
         train, val = map(Cached, opened) if self.recipe.cache else opened
-        self.classes, self.val = train.classes, val
+        self.classes, self.train, self.val = train.classes, train, val
+        # Unlabelled pictures are many and may be large: they are read anew each time.
+        pictures: Items = Joined(train, unlabelled) if unlabelled else train
         self.mix_ids = [self.classes.index(label) for label in self.recipe.augment.mix_labels]
         self.train_set = TrainingSet(
-            train, training_transforms(self.recipe), self.recipe.augment.mix, self.mix_ids)
+            pictures, training_transforms(self.recipe), self.recipe.augment.mix, self.mix_ids)
         processes = self.processes
-        self.sampler = EpochBatches(len(train), self.recipe.batch // processes.world,
+        self.sampler = EpochBatches(len(pictures), self.recipe.batch // processes.world,
                                     self.recipe.seed, processes.rank, processes.world)
         if not len(self.sampler):
             raise TrainingError(
-                f'{len(train)} pictures do not fill one batch of {self.recipe.batch}')
+                f'{len(pictures)} pictures do not fill one batch of {self.recipe.batch}')
         self.loader = training_loader(self.train_set, self.sampler, self.recipe.workers,
                                       self.device.type == 'cuda')
         self.steps = self.recipe.epochs * len(self.sampler)
 
-    def _look_at(self, train: SegmentationDataset[Any], val: SegmentationDataset[Any]) -> None:
+    def _look_at(self, train: SegmentationDataset[Any], val: SegmentationDataset[Any],
+                 unlabelled: UnlabelledPictures | None) -> None:
         """Say what there is to train and to validate on; refuse what makes no sense."""
         splits = [summarise(dataset, name, tqdm(
             range(len(dataset)), desc=f'labels of {name}', leave=False, disable=not self.progress))
             for name, dataset in (('train', train), ('val', val))]
         self._data_text = to_text(splits)
+        if unlabelled:
+            self._data_text += f'\nunlabelled: {len(unlabelled)} pictures\n'
         if self.processes.is_main:
             _log.info('%s', self._data_text)
         check_training(*splits)
+        if unlabelled:
+            check_unlabelled(unlabelled.paths, splits[1])
         unknown = [label for label, role in zip(train.classes.labels, train.classes.roles)
                    if role == 'unknown']
         if unknown and self.processes.is_main:
@@ -134,6 +146,7 @@ class Trainer:
         # Every process starts from the same weights, then goes on with noise of its own.
         _seed_all(recipe.seed)
         self.model = initial_model(recipe, self.classes)
+        self.distillation = self._distillation() if recipe.distill else None
         _seed_all(mix_seed(recipe.seed, self.processes.rank))
         self.model = self.model.to(self.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.model).requires_grad_(False) if recipe.ema \
@@ -154,13 +167,22 @@ class Trainer:
         self._scale = 1 / (255 * std)
         self._offset = -torch.tensor(IMAGENET_MEAN, device=self.device).view(3, 1, 1) / std
 
+    def _distillation(self) -> Distillation:
+        _, teacher, classes, path = load_teacher(self.recipe.teacher)
+        if classes.labels != self.classes.labels:
+            raise TrainingError(f'the teacher {path} knows {", ".join(classes.labels)}, the data '
+                                f'{", ".join(self.classes.labels)}: they must be the same '
+                                'classes in the same order')
+        distillation = Distillation(teacher, self.recipe.distill, self.recipe.temperature)
+        return distillation.to(self.device).to(memory_format=torch.channels_last)
+
     def _class_weights(self) -> torch.Tensor | None:
         weights = self.recipe.class_weights
         if weights == 'none':
             return None
         if weights == 'log':
             return log_class_weights(
-                class_frequencies(self.train_set.dataset, len(self.classes)))
+                class_frequencies(self.train, len(self.classes)))
         if len(weights) != len(self.classes):
             raise TrainingError(f'{len(weights)} class weights for {len(self.classes)} classes')
         return torch.tensor(weights)
@@ -204,7 +226,7 @@ class Trainer:
             return
         seconds = seconds_per_step(
             self.recipe, _ForwardAll(self.model), self.loss, self.train_set, self.device,
-            self.recipe.batch // self.processes.world)
+            self.recipe.batch // self.processes.world, self.distillation)
         early = ', or less: it stops when it gets no better' if self.recipe.patience else ''
         _log.info('%d steps of about %.2g s on %s: about %s without the evaluations%s', steps,
                   seconds, self.device, in_words(steps * seconds), early)
@@ -235,7 +257,8 @@ class Trainer:
         batch = batch.contiguous(memory_format=torch.channels_last)
         with recipe_autocast(self.recipe, self.device):
             scores = self.network(batch)
-        loss = self.loss(*scores, labels)
+            taught = self.distillation(scores[0], batch) if self.distillation else 0.0
+        loss = self.loss(*scores, labels) + taught
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.recipe.clip:
@@ -285,6 +308,8 @@ class Trainer:
         plain = self.recipe.to_dict()
         for part in ('train', 'val'):  # where the data lay is nobody else's business
             del plain[part]['root']
+        if plain['unlabelled']:
+            plain['unlabelled'] = Path(plain['unlabelled']).name
         card = model_card(self.recipe.name, self.classes, self.recipe.size, self.recipe.decoder,
                           scores=scores, data=self._data_text, recipe=plain)
         write_file(self.output / which / CARD_FILE, card.encode())
@@ -305,9 +330,11 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         now = self.recipe.to_dict()
         for key in now:
-            if key not in _MAY_DIFFER and now[key] != state['recipe'].get(key):
+            # A checkpoint of before there was a key goes on with the key's default.
+            before = state['recipe'].get(key, getattr(Recipe, key, None))
+            if key not in _MAY_DIFFER and now[key] != before:
                 raise TrainingError(f"cannot resume {self.output}: '{key}' of the recipe is "
-                                    f"{now[key]}, the run had {state['recipe'].get(key)}")
+                                    f'{now[key]}, the run had {before}')
         if state['classes'] != list(self.classes.labels):
             raise TrainingError(f'cannot resume {self.output}: the classes have changed')
         self.model.load_state_dict(state['model'])

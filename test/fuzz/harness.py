@@ -48,11 +48,13 @@ class Harness:
                     'image_transport': transport}.items()])
             assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
             self.nodes[transport] = node
-            for camera in node._topics.cameras:
+            configured = node._configured
+            for camera in configured.topics.cameras:
                 camera.navigation._throttle = Throttle(_Silence())
             # Worked by hand, without its thread, so that each message has its outcome.
             self._pipelines[transport] = Pipeline(
-                node._topics.cameras, node._settings, node._guard, node._navigation,
+                configured.topics.cameras, configured.settings, configured.guard,
+                configured.navigation,
                 Throttle(_Silence()), keep_on=lambda: True, on_fault=_lost)
         OutputGroup.wanted = lambda group: set(group._publishers)
         self.outcomes = Counter()
@@ -75,7 +77,7 @@ class Harness:
         self.images += 1
         self.others += (info is not None) + (depth is not None)
         transport = 'compressed' if isinstance(message, CompressedImage) else 'raw'
-        camera, = self.nodes[transport]._topics.cameras
+        camera, = self.nodes[transport]._configured.topics.cameras
         statistics, navigation = camera.statistics, camera.navigation
         before = dict(statistics._totals)
         if info is not None:

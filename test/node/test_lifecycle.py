@@ -14,11 +14,11 @@ from sensor_msgs.msg import Image
 
 HANGS = """
 import threading
-from fcn_seg_ros import segmenter
+from fcn_seg_ros.networks import weights
 def hang(*args):
     print('hanging in a load', flush=True)
     threading.Event().wait()
-segmenter.load_network = hang
+weights.load_network = hang
 """
 HANGS_IN_A_FRAME = """
 import threading

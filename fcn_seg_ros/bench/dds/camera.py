@@ -6,6 +6,7 @@ the listener says that the last one's outputs have arrived.
 """
 
 import argparse
+from collections.abc import Sequence
 from contextlib import suppress
 import threading
 import time
@@ -13,6 +14,8 @@ import time
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
@@ -27,8 +30,12 @@ _LOST = 3.0
 """Seconds after which a round without an answer counts as lost."""
 
 
-def main(argv=None):
-    """Publish until told to stop."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """
+    Publish until told to stop.
+
+    :param argv: the command line without the program, None for the process's own.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--topics', required=True, help='names, with commas between them')
     parser.add_argument('--picture', required=True, help='.npy file, uint8 H x W x 3')
@@ -57,7 +64,8 @@ def main(argv=None):
         spinning.join()
 
 
-def _publish_rounds(publishers, message, rate, answered):
+def _publish_rounds(publishers: Sequence[Publisher], message: bytearray, rate: float,
+                    answered: threading.Event) -> None:
     while rclpy.ok() and not all(p.get_subscription_count() for p in publishers):
         time.sleep(0.02)
     due = time.monotonic()
@@ -73,7 +81,7 @@ def _publish_rounds(publishers, message, rate, answered):
             answered.wait(_LOST)
 
 
-def _spin(node):
+def _spin(node: Node) -> None:
     with suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
 

@@ -6,6 +6,8 @@ and in Python would be a good part of the latency.
 """
 
 import argparse
+from collections.abc import Sequence
+from functools import partial
 import json
 import math
 import time
@@ -27,8 +29,12 @@ _LEAST = 3
 """Rounds to listen to, however long they take."""
 
 
-def main(argv=None):
-    """Listen for some seconds, or some rounds, after the warm-up; print the times."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """
+    Listen for some seconds, or some rounds, after the warm-up; print the times.
+
+    :param argv: the command line without the program, None for the process's own.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--cameras', required=True,
                         help='prefixes of the outputs, with commas between them')
@@ -47,7 +53,7 @@ def main(argv=None):
     node = rclpy.create_node('bench_listener')
     answer = node.create_publisher(Empty, ACK, QoSProfile(depth=1))
 
-    def on_output(data, camera):
+    def on_output(camera: str, data: bytes) -> None:
         if arrivals.add(camera, read_stamp(data), time.time()):
             answer.publish(Empty())
 
@@ -57,7 +63,7 @@ def main(argv=None):
         for output in outputs:
             node.create_subscription(
                 ClassFractions if output == FRACTIONS else Image, f'{camera}{output}',
-                lambda data, camera=camera: on_output(data, camera), qos, raw=True)
+                partial(on_output, camera), qos, raw=True)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     give_up = time.time() + args.patience
@@ -70,7 +76,7 @@ def main(argv=None):
     rclpy.try_shutdown()
 
 
-def _enough(arrivals, args, give_up):
+def _enough(arrivals: Arrivals, args: argparse.Namespace, give_up: float) -> bool:
     if arrivals.began is None:
         return time.time() >= give_up
     if args.rounds:

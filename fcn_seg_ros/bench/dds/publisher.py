@@ -1,24 +1,31 @@
 """A process that makes, sends and reads image messages, and prints how long each took."""
 
 import argparse
+from collections.abc import Sequence
 import json
 import time
 
 import numpy as np
 import rclpy
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from ...ros.messages import image_message, image_to_rgb
+from ...support.arrays import UInt8Array
 
 _PERIOD = 0.02
 """Seconds between rounds, for the listener to keep up."""
 
 
-def main(argv=None):
-    """Measure for some seconds; print {step: [seconds]}."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """
+    Measure for some seconds; print {step: [seconds]}.
+
+    :param argv: the command line without the program, None for the process's own.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--width', type=int, required=True)
     parser.add_argument('--height', type=int, required=True)
@@ -43,7 +50,7 @@ def main(argv=None):
     rclpy.try_shutdown()
 
 
-def _once(encoding, pixels, publisher):
+def _once(encoding: str, pixels: UInt8Array, publisher: Publisher) -> dict[str, float]:
     header = Header(frame_id='camera')
     times = [time.perf_counter()]
     message = image_message(pixels, encoding, header)

@@ -1,6 +1,6 @@
 """A camera's registered depth images."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
@@ -29,11 +29,11 @@ class DepthInput:
         self._images: StampBuffer[Image] = StampBuffer()
         self.expected = False
 
-    def follow(self, wanted: Collection[str]) -> None:
+    def follow(self, wanted: bool) -> None:
         """
         Subscribe while depth is wanted, else not; note whether anybody publishes any.
 
-        :param wanted: the outputs that somebody wants; none of them needs no depth.
+        :param wanted: whether it is.
         """
         if not wanted:
             self.close()

@@ -1,12 +1,15 @@
 """A camera's subscriptions and its newest frame."""
 
+from collections.abc import Callable
 import threading
 import time
 
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from .subscriptions import FollowingSubscriptions
 from ..names import is_remapped
+from ..statistics import Statistics
 
 _SLACK = 0.1
 """Share of a frame's period that a camera's jitter may take from ``max_rate``."""
@@ -21,13 +24,19 @@ class CameraInput:
     :param node: the node to subscribe with.
     :param camera: name of the camera, '' for the only one.
     :param transport: 'raw' or 'compressed'.
-    :param statistics: the camera's :class:`.Statistics`.
+    :param statistics: the camera's.
     :param on_frame: called, without arguments, after a frame arrived.
     :param on_change: called, without arguments, when a camera came that offers less than
         what the subscription asks for.
+
+    :ivar topic: where the images come from.
+    :ivar info_topic: where their calibration comes from.
+    :ivar info: the newest calibration, or None.
+    :ivar subscribed_at: since when frames are listened for (time.monotonic()), or None.
     """
 
-    def __init__(self, node, camera, transport, statistics, on_frame, on_change):
+    def __init__(self, node: Node, camera: str, transport: str, statistics: Statistics,
+                 on_frame: Callable[[], None], on_change: Callable[[], None]) -> None:
         self._node = node
         self._statistics = statistics
         self._on_frame = on_frame
@@ -40,24 +49,26 @@ class CameraInput:
         self._image_name = self.topic if compressed else f'{prefix}image'
         self._info_name, self.info_topic = self._find_info(f'{prefix}camera_info', base)
         self._lock = threading.Lock()
-        self._frame = None
+        self._frame: tuple[Image | CompressedImage, float] | None = None
         self._slot = float('-inf')  # when the last frame that max_rate let through was due
         self._subscriptions = FollowingSubscriptions(node, on_change)
-        self.info = None
-        self.subscribed_at = None
+        self.info: CameraInfo | None = None
+        self.subscribed_at: float | None = None
 
-    def _find_info(self, name, image_topic):
+    def _find_info(self, name: str, image_topic: str) -> tuple[str, str]:
         """Return camera_info's name: beside the image's topic, unless remapped itself."""
         if is_remapped(self._node, name):
             return name, self._node.resolve_topic_name(name)
         beside = image_topic.rpartition('/')[0] + '/camera_info'
         return beside, beside
 
-    def follow(self, wanted):
+    def follow(self, wanted: bool) -> None:
         """
-        Subscribe as the camera offers while frames are ``wanted``, else not at all.
+        Subscribe as the camera offers while frames are wanted, else not at all.
 
         Cheap when nothing changed: call it often.
+
+        :param wanted: whether they are.
         """
         if not wanted:
             self.close()
@@ -67,7 +78,7 @@ class CameraInput:
         self._subscriptions.follow(self._image_name, self._type, self._on_image)
         self._subscriptions.follow(self._info_name, CameraInfo, self._on_info)
 
-    def close(self):
+    def close(self) -> None:
         """Drop the subscriptions, the waiting frame and the calibration."""
         self._subscriptions.close()
         self.subscribed_at = None
@@ -76,19 +87,19 @@ class CameraInput:
             self._frame = None
 
     @property
-    def subscribed(self):
+    def subscribed(self) -> bool:
         """Tell whether frames are being listened for."""
         return self._image_name in self._subscriptions
 
     @property
-    def reliable(self):
+    def reliable(self) -> bool:
         """Tell whether the image subscription asks for reliable delivery."""
         return self._subscriptions.reliable(self._image_name)
 
-    def _on_info(self, msg):
+    def _on_info(self, msg: CameraInfo) -> None:
         self.info = msg
 
-    def _on_image(self, msg):
+    def _on_image(self, msg: Image | CompressedImage) -> None:
         now = time.monotonic()
         self._statistics.count('received')
         with self._lock:
@@ -98,7 +109,7 @@ class CameraInput:
             self._statistics.count('drop:overload')
         self._on_frame()
 
-    def take(self, max_rate=0.0):
+    def take(self, max_rate: float = 0.0) -> tuple[Image | CompressedImage, float] | None:
         """
         Return (message, arrival time) of the waiting frame and forget it, or None.
 

@@ -1,6 +1,12 @@
 """Subscriptions that ask for as much as their publishers offer."""
 
+from collections.abc import Callable
+from typing import Any
+
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from rclpy.subscription import Subscription
 
 from ..events import when_incompatible
 from ..qos import newest, offered, RELIABLE
@@ -15,16 +21,22 @@ class FollowingSubscriptions:
         what a subscription asks for; call :meth:`follow` then.
     """
 
-    def __init__(self, node, on_change):
+    def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
         self._node = node
         self._on_change = on_change
-        self._held = {}  # name -> (subscription, what it asks for)
+        # name -> (subscription, what it asks for)
+        self._held: dict[str, tuple[
+            Subscription, tuple[ReliabilityPolicy, DurabilityPolicy]]] = {}
 
-    def follow(self, name, message_type, callback):
+    def follow(self, name: str, message_type: type[Any], callback: Callable[[Any], None]) -> None:
         """
         Subscribe, or subscribe anew when the publishers have changed what they offer.
 
         Cheap when nothing changed: call it often.
+
+        :param name: the topic's, as the node writes it.
+        :param message_type: of the topic.
+        :param callback: given each message.
         """
         asked = offered(self._node, name)
         current = self._held.get(name)
@@ -40,15 +52,19 @@ class FollowingSubscriptions:
             event_callbacks=when_incompatible(self._on_change))
         self._held[name] = (subscription, asked)
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         """Tell whether a topic is subscribed to."""
         return name in self._held
 
-    def reliable(self, name):
-        """Tell whether a subscription exists and asks for reliable delivery."""
+    def reliable(self, name: str) -> bool:
+        """
+        Tell whether a subscription exists and asks for reliable delivery.
+
+        :param name: the topic's, as of :meth:`follow`.
+        """
         return name in self._held and self._held[name][1][0] == RELIABLE
 
-    def close(self):
+    def close(self) -> None:
         """Drop all subscriptions."""
         for subscription, _ in self._held.values():
             self._node.destroy_subscription(subscription)

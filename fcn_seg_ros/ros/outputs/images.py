@@ -1,16 +1,25 @@
 """A camera's outputs: publishers, who listens to them, and the messages."""
 
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from .fractions import fractions_message
 from ..events import when_matched
+from ..frame import Frame
 from ..messages import compressed_message, image_message, scaled_camera_info
 from ..names import is_remapped
 from ..qos import newest
 from ...images.compressed import encode_jpeg, encode_png, LOSSLESS_PICTURES
 from ...msg import ClassFractions
+from ...support.arrays import UInt8Array
 
 
 class OutputGroup:
@@ -26,41 +35,46 @@ class OutputGroup:
     :param qos: the publishers' profile, by default :func:`.newest`.
     """
 
-    def __init__(self, node, types, prefix, on_change, qos=None):
+    def __init__(self, node: Node, types: Mapping[str, type[Any]], prefix: str,
+                 on_change: Callable[[], None], qos: QoSProfile | None = None) -> None:
         self._node = node
         # One callback group per OutputGroup: rclpy blocks a group for good when an entity in
         # it is destroyed with a callback pending.
         events_group = MutuallyExclusiveCallbackGroup()
-        self._publishers = {
+        self._publishers: dict[str, Publisher] = {
             name: node.create_publisher(
                 message_type, self._topic(node, prefix, name), qos or newest(),
                 callback_group=events_group, event_callbacks=when_matched(on_change),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
             for name, message_type in types.items()}
 
-    def _topic(self, node, prefix, name):
+    def _topic(self, node: Node, prefix: str, name: str) -> str:
         """Return the name of the topic of an output."""
         return prefix + name
 
-    def wanted(self):
+    def wanted(self) -> set[str]:
         """Return the names of the outputs that somebody subscribes to."""
         return {name for name, publisher in self._publishers.items()
                 if publisher.get_subscription_count()}
 
-    def needs_confidence(self, wanted):
-        """Tell whether making the ``wanted`` outputs takes the frame's confidence."""
+    def needs_confidence(self, wanted: Collection[str]) -> bool:
+        """
+        Tell whether making some outputs takes the frame's confidence.
+
+        :param wanted: their names.
+        """
         return False
 
-    def publish(self, frame, wanted):
+    def publish(self, frame: Frame, wanted: Collection[str]) -> None:
         """
         Publish the wanted outputs of a frame.
 
-        :param frame: the :class:`.Frame`.
+        :param frame: the frame.
         :param wanted: names, as of :meth:`wanted`; not empty.
         """
         raise NotImplementedError
 
-    def close(self):
+    def close(self) -> None:
         """Destroy the publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
@@ -73,12 +87,12 @@ class PictureOutputs(OutputGroup):
     ENCODINGS = {'class_mask': 'mono8', 'color_mask': 'rgb8', 'overlay': 'rgb8',
                  'confidence': 'mono8'}
 
-    def __init__(self, node, prefix, on_change):
+    def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
         types = dict.fromkeys(self.ENCODINGS, Image)
         types |= {f'{name}/compressed': CompressedImage for name in self.ENCODINGS}
         super().__init__(node, types, prefix, on_change)
 
-    def _topic(self, node, prefix, name):
+    def _topic(self, node: Node, prefix: str, name: str) -> str:
         """Return where to publish: a compressed image follows its image's remapping."""
         image, _, transport = name.partition('/')
         own = prefix + name
@@ -86,12 +100,21 @@ class PictureOutputs(OutputGroup):
             return own
         return f'{node.resolve_topic_name(prefix + image)}/{transport}'
 
-    def needs_confidence(self, wanted):
-        """Tell whether anybody looks at the confidence."""
-        return not wanted.isdisjoint(('confidence', 'confidence/compressed'))
+    def needs_confidence(self, wanted: Collection[str]) -> bool:
+        """
+        Tell whether the confidence is among the wanted images.
 
-    def publish(self, frame, wanted):
-        """Publish the wanted images."""
+        :param wanted: names of the outputs that are to be made.
+        """
+        return 'confidence' in wanted or 'confidence/compressed' in wanted
+
+    def publish(self, frame: Frame, wanted: Collection[str]) -> None:
+        """
+        Publish the wanted images.
+
+        :param frame: the frame.
+        :param wanted: names of the outputs that somebody wants.
+        """
         for name in sorted({name.partition('/')[0] for name in wanted}):
             pixels = (frame.result.overlay(frame.settings.overlay_alpha) if name == 'overlay'
                       else getattr(frame.result, name))
@@ -102,7 +125,8 @@ class PictureOutputs(OutputGroup):
                 self._publishers[f'{name}/compressed'].publish(
                     self._compressed(name, pixels, encoding, frame.header))
 
-    def _compressed(self, name, pixels, encoding, header):
+    def _compressed(self, name: str, pixels: UInt8Array, encoding: str, header: Header
+                    ) -> CompressedImage:
         if name in LOSSLESS_PICTURES:
             order = 'mono8' if encoding == 'mono8' else 'bgr8'
             return compressed_message(
@@ -115,11 +139,16 @@ class PictureOutputs(OutputGroup):
 class FractionOutputs(OutputGroup):
     """The shares of the classes."""
 
-    def __init__(self, node, prefix, on_change):
+    def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
         super().__init__(node, {'class_fractions': ClassFractions}, prefix, on_change)
 
-    def publish(self, frame, wanted):
-        """Publish the shares."""
+    def publish(self, frame: Frame, wanted: Collection[str]) -> None:
+        """
+        Publish the shares.
+
+        :param frame: the frame.
+        :param wanted: names of the outputs that somebody wants.
+        """
         self._publishers['class_fractions'].publish(fractions_message(
             frame.result, frame.header, frame.network, frame.settings.regions))
 
@@ -127,11 +156,16 @@ class FractionOutputs(OutputGroup):
 class InfoOutputs(OutputGroup):
     """The calibration of the masks."""
 
-    def __init__(self, node, prefix, on_change):
+    def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
         super().__init__(node, {'camera_info': CameraInfo}, prefix, on_change)
 
-    def publish(self, frame, wanted):
-        """Publish the calibration for the mask, if the camera has sent that of its images."""
+    def publish(self, frame: Frame, wanted: Collection[str]) -> None:
+        """
+        Publish the calibration for the mask, if the camera has sent that of its images.
+
+        :param frame: the frame.
+        :param wanted: names of the outputs that somebody wants.
+        """
         if frame.info is None:
             return
         info = scaled_camera_info(

@@ -133,11 +133,11 @@ class NavigationOutputs(OutputGroup):
         """
         return True
 
-    def follow(self, wanted: Collection[str]) -> None:
+    def follow(self, wanted: bool) -> None:
         """
         Subscribe to depth while somebody wants any of the outputs.
 
-        :param wanted: names of the outputs that somebody wants.
+        :param wanted: whether somebody does.
         """
         if not wanted:
             self._wanted_since = None

@@ -1,0 +1,65 @@
+"""Soft labels: what a teacher says of a picture, with or without labels of its own."""
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+from ..networks.model import interpolate_scores
+
+
+def soft_label_loss(scores: torch.Tensor, targets: torch.Tensor,
+                    temperature: float = 2.0) -> torch.Tensor:
+    """
+    Return the Kullback-Leibler divergence of a student from its teacher, mean of the pixels.
+
+    After G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015: both are
+    softened by the temperature, and its square keeps the gradient's size.
+
+    :param scores: the student's, float tensor N x C x h x w.
+    :param targets: the teacher's, float tensor N x C x H x W; the student's are interpolated
+        to this grid.
+    :param temperature: above 0; 1 leaves the probabilities as they are.
+    :returns: scalar, 0 where both agree.
+    """
+    height, width = targets.shape[-2:]
+    full = interpolate_scores(scores.float().contiguous(), (height, width))
+    own = F.log_softmax(full / temperature, 1)
+    wanted = F.log_softmax(targets.float() / temperature, 1)
+    pixels = targets.numel() / targets.shape[1]
+    return temperature ** 2 * F.kl_div(own, wanted, reduction='sum', log_target=True) / pixels
+
+
+class Distillation(nn.Module):
+    """
+    A frozen teacher and the loss that it gives a student.
+
+    :param teacher: module that maps a batch to scores; it is put into eval mode and its
+        weights are frozen.
+    :param weight: factor of the loss.
+    :param temperature: see :func:`soft_label_loss`.
+    """
+
+    def __init__(self, teacher: nn.Module, weight: float = 1.0, temperature: float = 2.0
+                 ) -> None:
+        super().__init__()
+        self.teacher = teacher.eval().requires_grad_(False)
+        self.weight, self.temperature = weight, temperature
+
+    def train(self, mode: bool = True) -> 'Distillation':
+        """
+        Leave the teacher in eval mode: its batch norms must not follow the student's data.
+
+        :param mode: not followed.
+        """
+        return super().train(False)
+
+    def forward(self, scores: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        """
+        Return the loss, a scalar.
+
+        :param scores: the student's, float tensor N x C x h x w.
+        :param batch: the pictures that it saw, float tensor N x 3 x H x W, normalised RGB.
+        """
+        with torch.no_grad():
+            targets = self.teacher(batch)
+        return self.weight * soft_label_loss(scores, targets, self.temperature)
