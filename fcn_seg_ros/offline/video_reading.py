@@ -287,8 +287,8 @@ def _reason(name: str) -> str:
     if not data:
         return ': it is empty'
     if data[4:8] == b'ftyp' and not _has_index(Path(name)):
-        return ': its index (moov) is missing, as where a recording was cut off; ' \
-            'the tool untrunc may save it'
+        return (': its index (moov) is missing, as where a recording was cut off; '
+                'the tool untrunc may save it')
     return ''
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import rclpy
 from rclpy.duration import Duration
@@ -26,7 +26,6 @@ from ..images.raw import from_rgb
 from ..support.arrays import UInt8Array
 
 if TYPE_CHECKING:
-    from builtin_interfaces.msg import Time
     from rclpy.node import Node
 
     from ..geometry.calibration import Calibration
@@ -125,7 +124,7 @@ class ImageSource:
         for publisher in (*self._publishers.values(), self._info_publisher):
             publisher.wait_for_all_acked(_END_TIMEOUT)
 
-    def _stamp(self, number: int) -> 'Time':
+    def _stamp(self, number: int) -> Any:
         if self._options.stamp == 'now':
             return self._node.get_clock().now().to_msg()
         seconds, fraction = divmod(number / self._options.rate, 1)
