@@ -166,7 +166,7 @@ class _Overlaid(type(Path())):  # type: ignore[misc] # the class of paths of thi
         self._header = header
         return self
 
-    def open(self, *_: Any, **__: Any) -> Any:
+    def open(self, *_: Any, **__: Any) -> Any:  # noqa: A003 (the path's own)
         return io.BufferedReader(_OverlaidFile(str(self), self._header))
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import cv2
 
-from .video_writing import VIDEO_CODECS as VIDEO_CODECS, video_sink as video_sink
 from ..errors import MediaError
 from ..support.arrays import UInt8Array
 from ..support.atomic_files import replacing

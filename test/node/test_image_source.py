@@ -9,7 +9,8 @@ import time
 import cv2
 from fcn_seg_ros.images.compressed import decode
 from fcn_seg_ros.images.raw import to_rgb
-from fcn_seg_ros.offline.sinks import video_sink, write_image
+from fcn_seg_ros.offline.sinks import write_image
+from fcn_seg_ros.offline.video_writing import video_sink
 from graph import BEST_EFFORT, close, DEADLINE, Domain, Graph, mask_of, picture, RELIABLE
 import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 from fcn_seg_ros.cli import camera, main
 from fcn_seg_ros.offline import sources
-from fcn_seg_ros.offline.sinks import video_sink, write_image
+from fcn_seg_ros.offline.sinks import write_image
+from fcn_seg_ros.offline.video_writing import video_sink
 import numpy as np
 import pytest
 

@@ -12,6 +12,7 @@ from fcn_seg_ros.cli import main, segment
 from fcn_seg_ros.errors import MediaError
 from fcn_seg_ros.offline import jobs, sinks, sources
 from fcn_seg_ros.offline.render import Renderer
+from fcn_seg_ros.offline.video_writing import VIDEO_CODECS, video_sink
 from fcn_seg_ros.support.atomic_files import new_folder, replacing
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def files(folder):
 
 
 def write_video(path, frames, rate=12.5):
-    with sinks.video_sink(path, rate) as write:
+    with video_sink(path, rate) as write:
         for frame in frames:
             write(frame)
     return path
@@ -283,7 +284,7 @@ def test_new_folder_appears_whole_or_not_at_all(tmp_path):
         pass
 
 
-@pytest.mark.parametrize('suffix', sorted(sinks.VIDEO_CODECS))
+@pytest.mark.parametrize('suffix', sorted(VIDEO_CODECS))
 def test_video_keeps_rate_length_and_size(fcn_seg, tmp_path, suffix):
     frames = [picture(index) for index in range(5)]
     source = write_video(tmp_path / 'in.avi', frames)

