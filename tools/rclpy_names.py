@@ -126,7 +126,14 @@ def _calls(tree: ast.Module) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Write the table."""
+    """
+    Write the table.
+
+    :param arguments: NAME=DIR for each distribution.
+    """
+    if not arguments or not all(Path(argument.partition('=')[2]).is_dir()
+                                for argument in arguments):
+        raise SystemExit(__doc__)
     distributions = {name: names_of(Path(folder)) for name, _, folder in
                      (argument.partition('=') for argument in arguments)}
     uses = uses_of([ROOT / place for place in PLACES], set().union(*distributions.values()))

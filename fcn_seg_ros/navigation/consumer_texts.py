@@ -38,8 +38,9 @@ STATIC_HEADER = """\
 # a frame whose axes stay put (costmap.frame: odom), and costmap.unobserved has to be -1 in the
 # segmentation node, as it is by default: what nobody has seen is unknown, not free.
 #
-# StaticLayer does not notice when the node or its camera falls silent: the last grid stays.
-# Watch /diagnostics, or the stamps of the grid; obstacle_layer.yaml notices by itself.
+# When the camera falls silent the node ages the grid until all of it is unknown. A node that has
+# ended does not, and StaticLayer does not notice: the last grid stays. Watch /diagnostics, or the
+# stamps of the grid; obstacle_layer.yaml notices by itself.
 """
 
 STATIC_COSTMAP = """\
