@@ -91,11 +91,12 @@ def _print_whole(network: Network, row: dict[str, Any]) -> None:
     files = [f'{weights} ({weights.stat().st_size / 1e6:.1f} MB)'] if weights else []
     scores = [f'{name} {value:.3f}' for name, value in (
         ('accuracy', network.accuracy), ('mIoU', network.mean_iou)) if value is not None]
+    ours = ('trained by this project',) if row['state'] == 'bundled' else ()
     for title, texts in (
             ('name', (network.name, *network.aliases)),
             ('input', (f'{network.width}x{network.height}',)), ('decoder', (network.decoder,)),
             ('scores', scores), ('weights', [row['problem'] or row['state'], *files]),
-            ('from', network.urls), ('terms', (network.terms or 'not stated',))):
+            ('from', network.urls or ours), ('terms', (network.terms or 'not stated',))):
         print(f'{title:8} {", ".join(texts) or "not stated"}')
     coloured = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
     classes = network.classes
