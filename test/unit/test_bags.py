@@ -335,7 +335,7 @@ def qos(depth):
                avoid_ros_namespace_conventions=False)
 
 
-@pytest.mark.parametrize('storage', [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+@pytest.mark.parametrize('storage', STORAGES)
 def test_compressed_images_beside_an_empty_raw_topic_are_taken(tmp_path, storage):
     source = write_bag(tmp_path / 'in', {
         '/image': (IMAGE, []),
