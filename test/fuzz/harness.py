@@ -6,7 +6,7 @@ import sys
 import time
 
 from fcn_seg_ros.ros.node import SegmentationNode
-from fcn_seg_ros.ros.outputs.images.images import OutputGroup
+from fcn_seg_ros.ros.outputs.images import OutputGroup
 from fcn_seg_ros.ros.pipeline import Pipeline
 from fcn_seg_ros.ros.throttle import Throttle
 import rclpy

@@ -1,5 +1,6 @@
 """``fcn-seg segment`` from arguments to files."""
 
+from contextlib import contextmanager
 import csv
 import json
 import os
@@ -361,21 +362,27 @@ def test_interrupted_video_leaves_nothing(tmp_path):
     assert files(tmp_path) == ['in.avi']
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """Let no file of this process grow beyond 20 kB, as a full disk would."""
+    """
+    Let no file of this process grow beyond 20 kB, as a full disk would.
+
+    Not a fixture: pytest writes to a file itself, where its output goes to one.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize('suffix', ['.avi', '.mp4'])
-def test_full_disk_is_noticed(tmp_path, small_disk, suffix):
+def test_full_disk_is_noticed(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (20, 240, 320, 3), dtype=np.uint8)
-    with pytest.raises(MediaError, match='cannot write the video'):
+    with small_disk(), pytest.raises(MediaError, match='cannot write the video'):
         write_video(tmp_path / f'out{suffix}', noise)
     assert files(tmp_path) == []
 
