@@ -32,6 +32,7 @@ class Camera:
                  on_change: Callable[[], None], *, transforms: Transforms,
                  costmap: CostmapOutput, throttle: Throttle) -> None:
         self.name = name
+        self.frame_id = ''  # of the newest image that told one
         self.statistics = Statistics()
         prefix = f'~/{name}/' if name else '~/'
         self.navigation = NavigationOutputs(
@@ -64,11 +65,13 @@ class Camera:
 
     def note_header(self, header: Header) -> None:
         """
-        Count headers that cannot be used for more than being passed on.
+        Note the frame of an image; count headers that are good for being passed on only.
 
         :param header: an image's.
         """
-        if not header.frame_id:
+        if header.frame_id:
+            self.frame_id = header.frame_id
+        else:
             self.statistics.count('note:empty frame_id')
         if header.stamp.sec == 0 and header.stamp.nanosec == 0:
             self.statistics.count('note:zero stamp')

@@ -181,13 +181,14 @@ def output_status(camera: Camera, limits: Any, device: str, state: str) -> Statu
     return status
 
 
-def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
+def navigation_status(camera: Camera, limits: Any, state: str, mount: str = '') -> Status:
     """
     Judge what clouds and grid are made from.
 
     :param camera: the camera.
     :param limits: the parameters ``diagnostics.*``.
     :param state: label of the node's lifecycle state.
+    :param mount: what becomes of the transform of the camera's mount, '' without any.
     """
     navigation, statistics = camera.navigation, camera.statistics
     status = Status(_named(camera, 'navigation'), navigation.depth.topic)
@@ -196,6 +197,7 @@ def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
         'subscribed outputs': ', '.join(wanted) or 'none',
         'places from': navigation.places_from,
         'depth images': 'expected' if navigation.depth.expected else 'none offered',
+        **({'transform of the mount': mount} if mount else {}),
         **_counts(statistics, 'nav:', 'problems: '),
     }
     for kind, text in sorted(dict(navigation.problems).items()):
