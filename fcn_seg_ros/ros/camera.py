@@ -26,11 +26,13 @@ class Camera:
     :param transforms: where all cameras look transforms up.
     :param costmap: the grid that all cameras vote for.
     :param throttle: for problems that come with every frame.
+    :param hold_masks: tells whether class masks have to wait.
     """
 
     def __init__(self, node: Node, name: str, transport: str, on_frame: Callable[[], None],
                  on_change: Callable[[], None], *, transforms: Transforms,
-                 costmap: CostmapOutput, throttle: Throttle) -> None:
+                 costmap: CostmapOutput, throttle: Throttle,
+                 hold_masks: Callable[[], bool]) -> None:
         self.name = name
         self.frame_id = ''  # of the newest image that told one
         self.statistics = Statistics()
@@ -40,8 +42,9 @@ class Camera:
             statistics=self.statistics, throttle=throttle)
         # In this order: the masks do not wait for clouds.
         self.groups: list[OutputGroup] = [
-            PictureOutputs(node, prefix, on_change), FractionOutputs(node, prefix, on_change),
-            InfoOutputs(node, prefix, on_change), self.navigation]
+            PictureOutputs(node, prefix, on_change, hold_masks, self.statistics),
+            FractionOutputs(node, prefix, on_change), InfoOutputs(node, prefix, on_change),
+            self.navigation]
         self.input = CameraInput(node, name, transport, self.statistics, on_frame, on_change)
         self.offers = Offers(
             node, image=self.input.topic, compressed=transport == 'compressed',

@@ -162,6 +162,7 @@ def output_status(camera: Camera, limits: Any, device: str, state: str) -> Statu
         'frame rate (Hz)': f'{rate:.2f}',
         'frames failed': statistics.total('error:'),
         **_counts(statistics, 'drop:', 'dropped: '),
+        **_counts(statistics, 'held:', 'held back: '),
         'subscribed outputs': ', '.join(wanted) or 'none',
     }
     for percent, seconds in zip((50, 95, 99), latency or ()):

@@ -41,7 +41,7 @@ class Topics:
         self.cameras: list[Camera] = []
         self._shared: list[LabelInfoOutput | LegendOutput | CostmapOutput] = []
         try:
-            self.label_info = LabelInfoOutput(node)
+            self.label_info = LabelInfoOutput(node, on_change)
             self._shared.append(self.label_info)
             self._legend = LegendOutput(node)
             self._shared.append(self._legend)
@@ -50,7 +50,8 @@ class Topics:
             for name in settings.cameras or ['']:
                 self.cameras.append(Camera(
                     node, name, settings.image_transport, on_frame, on_change,
-                    transforms=self._transforms, costmap=self._costmap, throttle=throttle))
+                    transforms=self._transforms, costmap=self._costmap, throttle=throttle,
+                    hold_masks=self.label_info.is_on_its_way))
         except BaseException:
             self.close()
             raise
@@ -73,6 +74,7 @@ class Topics:
         :param navigation: the session in use.
         """
         with self._lock:
+            self.label_info.renew()
             for camera in self.cameras:
                 camera.follow(active)
             self._follow_transforms(active, navigation)
