@@ -12,7 +12,7 @@ OPTIONAL = {
         'label_info', 'points', 'obstacles', 'ground', 'costmap')} | {'/tf_static'},
     'reply': set(),
 }
-"""What only some configurations use: transports, depth, clouds, mounts, vision_msgs, simulated time."""
+"""What only some configurations use: transports, depth, clouds, mounts, vision_msgs, /clock."""
 
 
 @pytest.fixture(scope='module')
