@@ -9,8 +9,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 
 from .bag_metadata import COMPRESSED as COMPRESSED, IMAGE as IMAGE
-from .bag_reading import (
-    choose_connections, deserialize, open_bag, picture_in, read_messages)
+from .bag_reading import choose_connections, deserialize, open_bag, picture_in, read_messages
 from .jobs import MaskSize
 from .kinds import local_source
 from .render import ARRANGEMENTS, picture_of, Renderer, wants_lossless

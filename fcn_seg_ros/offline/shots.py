@@ -128,7 +128,8 @@ def _of_bag(source: Path, name: str, wanted: Wanted, topics: Sequence[str],
                 image = picture_in(message, connection.msgtype)
             except ImageError as error:
                 problem = str(error)
-            yield Shot(recording, number, seconds, f'{recording}_{stamp:019d}', why, image, problem)
+            yield Shot(recording, number, seconds, f'{recording}_{stamp:019d}', why, image,
+                       problem)
 
 
 def _of_video(source: str | os.PathLike[str], name: str, wanted: Wanted,

@@ -1,13 +1,15 @@
-"""What is known of a picture that may be labelled: how sharp it is, what the network makes of it."""
+"""What is known of a picture that may be labelled: how sharp, and what the network says."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ..networks.classes import ClassSet
+from ..offline.shots import Shot
 from ..segmentation import Segmentation
 from ..support.arrays import Float32Array, Size, UInt8Array
 
@@ -18,6 +20,9 @@ _WORKING_WIDTH = 480  # at which sharpness is measured: noise of single pixels i
 _CELLS = Size(3, 4)  # of a picture, in each of which the classes are counted
 _MASK_SCALE = 4  # the network's input is so many times as large as the masks that are looked at
 _REACH = 1 / 32  # of the width: how far things move between neighbouring frames
+_SECOND_DERIVATIVES = [np.array(rows, np.float32) for rows in (
+    [[0, 0, 0], [1, -2, 1], [0, 0, 0]], [[0, 1, 0], [0, -2, 0], [0, 1, 0]],
+    [[1, 0, 0], [0, -2, 0], [0, 0, 1]], [[0, 0, 1], [0, -2, 0], [1, 0, 0]])]
 _DARK, _FLAT = 40, 5.0  # grey levels: the brightest there are, and how much they vary
 
 
@@ -47,7 +52,7 @@ class Candidate:
     :ivar number: place among the recording's pictures, from 0.
     :ivar time: seconds in the recording, or the number where it has no times.
     :ivar name: of the file that it would become, without suffix.
-    :ivar sharpness: variance of the Laplacian.
+    :ivar sharpness: of :func:`sharpness_of`.
     :ivar thumbnail: uint8 24 x 32 x 3.
     :ivar entropy: mean of the pixels' entropies, 0 (sure) to 1 (all classes alike).
     :ivar shares: float32 C, share of the pixels of each class.
@@ -61,9 +66,9 @@ class Candidate:
     name: str
     sharpness: float
     thumbnail: UInt8Array
-    entropy: float = 0.0
-    shares: Float32Array = np.zeros(0, np.float32)
-    layout: Float32Array = np.zeros(0, np.float32)
+    entropy: float
+    shares: Float32Array
+    layout: Float32Array
     disagreement: float = math.nan
 
 
@@ -91,18 +96,28 @@ def looks_alike(first: UInt8Array, second: UInt8Array, tolerance: float = 2.5) -
 
 def sharpness_of(image: UInt8Array) -> float:
     """
-    Return how sharp a picture is: the variance of its Laplacian.
+    Return how sharp a picture is, whatever and however much there is to see in it.
 
-    Only pictures of like things can be compared by it.
+    It is how strong the second derivative is, compared with that of the picture at half its size,
+    in the direction in which this is the least: what is blurred or shaken in one direction
+    loses fine detail before it loses coarse detail.
 
     :param image: uint8 H x W x 3, RGB.
+    :returns: 0 (no detail), about 0.5 to 2 for sharp pictures.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
     if width > _WORKING_WIDTH:
-        size = _WORKING_WIDTH, max(1, round(height * _WORKING_WIDTH / width))
+        size = _WORKING_WIDTH, max(2, round(height * _WORKING_WIDTH / width))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+    fine = grey.astype(np.float32)
+    coarse = cv2.resize(fine, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return min(_strength(fine, kernel) / (_strength(coarse, kernel) + 1)
+               for kernel in _SECOND_DERIVATIVES)
+
+
+def _strength(grey: npt.NDArray[Any], kernel: Float32Array) -> float:
+    return float(cv2.filter2D(grey, cv2.CV_32F, kernel).std())
 
 
 def fault_of(image: UInt8Array) -> str:
@@ -128,12 +143,12 @@ class Observer:
         self._segmenter = segmenter
         self._size = Size(*(max(side // _MASK_SCALE, 8) for side in segmenter.input_size))
 
-    def observe(self, candidate: Candidate, image: UInt8Array) -> tuple[Candidate, UInt8Array]:
+    def observe(self, shot: Shot, image: UInt8Array) -> tuple[Candidate, UInt8Array]:
         """
-        Return a candidate with what the network says, and the small mask that it says it by.
+        Return what is known of a picture, and the small mask that the network makes of it.
 
-        :param candidate: what is known so far.
-        :param image: uint8 H x W x 3, RGB.
+        :param shot: where the picture is from.
+        :param image: its pixels, uint8 H x W x 3, RGB.
         """
         result = self._segmenter(image, self._size, probabilities=True)
         probabilities = result.probabilities()
@@ -141,11 +156,13 @@ class Observer:
         bits = -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=0).mean()
         layout = np.stack([cv2.resize(plane, (_CELLS.width, _CELLS.height),
                                       interpolation=cv2.INTER_AREA) for plane in probabilities])
-        seen = replace(
-            candidate, entropy=float(bits) / math.log(max(classes, 2)),
+        candidate = Candidate(
+            shot.recording, shot.number, shot.number if shot.time is None else shot.time,
+            shot.name, sharpness_of(image), thumbnail_of(image),
+            entropy=float(bits) / math.log(max(classes, 2)),
             shares=(result.histogram[:classes] / result.class_mask.size).astype(np.float32),
             layout=layout.astype(np.float32).reshape(-1))
-        return seen, result.class_mask
+        return candidate, result.class_mask
 
     def compare(self, mask: UInt8Array, following: UInt8Array) -> float:
         """

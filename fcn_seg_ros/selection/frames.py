@@ -89,7 +89,8 @@ def select_frames(segmenter: Segmenter, sources: Sequence[Source], target: Sourc
         prober = Prober(Observer(segmenter), selection.rate, selection.limit)
         for source, name in zip(sources, names):
             shots = read_shots(source, name, prober.wanted, topics=selection.topics, report=report)
-            prober.look(progress(shots, f'{source}: looking'))
+            for shot in progress(shots, f'{source}: looking'):
+                prober.look_at(shot)
         candidates = prober.candidates()
         if not candidates:
             raise MediaError(f'no picture of {", ".join(map(str, sources))} can be used'

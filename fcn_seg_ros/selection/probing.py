@@ -1,11 +1,9 @@
 """First pass: look at pictures of recordings at a bounded rate and keep what may be chosen."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 
-from .candidates import (
-    Candidate, fault_of, looks_alike, Observer, sharpness_of, thumbnail_of)
+from .candidates import Candidate, fault_of, looks_alike, Observer, thumbnail_of
 from .choice import blurred
 from ..offline.shots import Shot
 from ..support.arrays import UInt8Array
@@ -50,7 +48,7 @@ class Prober:
         """
         Say why a picture is wanted, '' where it is not; see :data:`.shots.Wanted`.
 
-        To be asked after :meth:`look` has seen all that was wanted before.
+        To be asked after :meth:`look_at` has seen all that was wanted before.
 
         :param recording: its name.
         :param number: of the picture.
@@ -67,23 +65,22 @@ class Prober:
         self._close(recording)
         return ''
 
-    def look(self, shots: Iterable[Shot]) -> None:
+    def look_at(self, shot: Shot) -> None:
         """
-        Look at the wanted pictures of a source.
+        Look at a picture.
 
-        :param shots: of it, as :func:`.shots.read_shots` yields them for :meth:`wanted`.
+        :param shot: as :func:`.shots.read_shots` yields it for :meth:`wanted`.
         """
-        for shot in shots:
-            if shot.why == _PROBE:
-                self._close(shot.recording)
-                self._probe(shot)
-            else:
-                self._close(shot.recording, shot.image)
-        for recording in list(self._open):
-            self._close(recording)
+        if shot.why == _PROBE:
+            self._close(shot.recording)
+            self._probe(shot)
+        else:
+            self._close(shot.recording, shot.image)
 
     def candidates(self) -> list[Candidate]:
-        """Return what may be chosen: all candidates that are not blurred."""
+        """Return what may be chosen, after the last picture: all candidates but blurred ones."""
+        for recording in list(self._open):
+            self._close(recording)
         dull = blurred(self._candidates)
         if dull.any():
             self.left_out['blurred'] = int(dull.sum())
@@ -104,10 +101,7 @@ class Prober:
             self.left_out['as the one before'] += 1
             return
         self._latest[shot.recording] = thumbnail
-        candidate = Candidate(
-            shot.recording, shot.number, shot.number if shot.time is None else shot.time,
-            shot.name, sharpness_of(shot.image), thumbnail)
-        self._open[shot.recording] = self._observer.observe(candidate, shot.image)
+        self._open[shot.recording] = self._observer.observe(shot, shot.image)
 
     def _close(self, recording: str, following: UInt8Array | None = None) -> None:
         """Add a recording's open candidate, with the frame after it where there is one."""

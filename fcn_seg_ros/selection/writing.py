@@ -119,7 +119,7 @@ def _table(named: Sequence[tuple[str, Choice]], labels: Sequence[str]) -> bytes:
             f'images/{name}.jpg', order, one.recording, one.number, f'{one.time:.3f}',
             '; '.join(choice.reasons), choice.stands_for, f'{one.entropy:.4f}',
             '' if math.isnan(one.disagreement) else f'{one.disagreement:.4f}',
-            f'{one.sharpness:.1f}',
+            f'{one.sharpness:.3f}',
             ' '.join(f'{label}:{share:.3f}' for share, label in shown if share >= 0.001)))
     return text.getvalue().encode()
 
