@@ -162,6 +162,7 @@ def output_status(camera: Camera, limits: Any, device: str, state: str) -> Statu
         'frame rate (Hz)': f'{rate:.2f}',
         'frames failed': statistics.total('error:'),
         **_counts(statistics, 'drop:', 'dropped: '),
+        **_counts(statistics, 'held:', 'held back: '),
         'subscribed outputs': ', '.join(wanted) or 'none',
     }
     for percent, seconds in zip((50, 95, 99), latency or ()):
@@ -181,13 +182,14 @@ def output_status(camera: Camera, limits: Any, device: str, state: str) -> Statu
     return status
 
 
-def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
+def navigation_status(camera: Camera, limits: Any, state: str, mount: str = '') -> Status:
     """
     Judge what clouds and grid are made from.
 
     :param camera: the camera.
     :param limits: the parameters ``diagnostics.*``.
     :param state: label of the node's lifecycle state.
+    :param mount: what becomes of the transform of the camera's mount, '' without any.
     """
     navigation, statistics = camera.navigation, camera.statistics
     status = Status(_named(camera, 'navigation'), navigation.depth.topic)
@@ -196,6 +198,7 @@ def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
         'subscribed outputs': ', '.join(wanted) or 'none',
         'places from': navigation.places_from,
         'depth images': 'expected' if navigation.depth.expected else 'none offered',
+        **({'transform of the mount': mount} if mount else {}),
         **_counts(statistics, 'nav:', 'problems: '),
     }
     for kind, text in sorted(dict(navigation.problems).items()):

@@ -6,6 +6,7 @@ from typing import Any
 from std_msgs.msg import Header
 
 from .inputs.tf import check_stamp, Transforms
+from .mounted import Mounted
 from .navigation import CameraPipeline, GridPipeline
 from ..geometry.pose import Pose
 from ..navigation.costmap import GridSettings
@@ -39,8 +40,10 @@ class NavigationSession:
         self._limits = CloudLimits(**_fields(CloudLimits, points))
         self.grid = GridPipeline(GridSettings(**_fields(GridSettings, costmap)),
                                  costmap['frame'])
-        self._mounts = {camera: Pose.from_mount(**mount)
-                        for camera, mount in settings.mounts.items() if mount['height'] > 0.0}
+        self._mounts = {
+            camera: Pose.from_mount(**{name: value for name, value in mount.items()
+                                       if name != 'publish_tf'})
+            for camera, mount in settings.mounts.items() if mount['height'] > 0.0}
         self._cameras: dict[str, CameraPipeline] = {}
 
     def camera(self, name: str) -> CameraPipeline:
@@ -75,6 +78,18 @@ class NavigationSession:
             return False
         moves = self._settings.costmap.frame != self._settings.ground_frame
         return camera not in self._mounts or (moves and 'costmap' in outputs)
+
+    def mounted(self, camera: str, frame: str) -> Mounted | None:
+        """
+        Return where a camera's mount puts it, or None where the node is not to publish that.
+
+        :param camera: the camera's name.
+        :param frame: the images' frame_id, '' while it is not known.
+        """
+        settings, mount = self._settings, self._mounts.get(camera)
+        if mount is None or not frame or not settings.mounts[camera]['publish_tf']:
+            return None
+        return Mounted(settings.ground_frame, frame, mount.over_ground(-settings.ground_z))
 
     def ground_pose(self, camera: str, header: Header, transforms: Transforms) -> Pose:
         """

@@ -355,5 +355,7 @@ class SegmentationNode(Node):
                 statuses += [
                     diagnostics.input_status(camera, limits, now, state),
                     diagnostics.output_status(camera, limits, device, state),
-                    diagnostics.navigation_status(camera, limits, state)]
+                    diagnostics.navigation_status(
+                        camera, limits, state,
+                        configured.topics.mounts.states.get(camera.name, ''))]
         self._diagnostics.publish(statuses)
