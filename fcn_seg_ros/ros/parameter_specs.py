@@ -109,6 +109,8 @@ MOUNT = (
     _angle('roll', 'Turn of the camera about its axis, rad; positive leans right.'),
     _angle('pitch', 'Turn of the camera, rad; positive looks down.'),
     _angle('yaw', 'Turn of the camera, rad; positive looks left.'),
+    Spec('mount.publish_tf', True, "Publish a mount's transform on /tf_static, unless TF has a "
+         "parent of the images' frame.", live=True, launch=True),
 )
 """A fixed camera; with several cameras also as ``mount.CAMERA.height`` and so on."""
 

@@ -69,7 +69,7 @@ class Cvat(Export):
         for path in pictures_in(self.root):
             inside = path.relative_to(self.root)
             if inside.parts[0] not in ('SegmentationClass', 'SegmentationObject'):
-                by_stem.setdefault(str(Path(*inside.parts[1:]).with_suffix('')), path)
+                by_stem.setdefault(str(Path(*inside.with_suffix('').parts[1:])), path)
                 by_stem.setdefault(path.stem, path)
         result: list[tuple[Path, Drawing | Path, str]] = []
         for mask in pictures_in(folder):
