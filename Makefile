@@ -81,7 +81,7 @@ test-e2e: venv  ## Test what a user would do, from end to end
 fuzz: venv  ## The same with 100,000 messages (an hour or so; not part of the tests)
 	$(BIN)/python test/fuzz/test_fuzz.py --examples 100000
 
-generate: venv  ## Write what lists the node's parameters from their one table
+generate: venv  ## Write what lists the node's parameters and topics from their tables
 	$(BIN)/python tools/generate.py
 
 soak: venv  ## A node under load and faults (not part of the tests); SOAK_ARGS says how long

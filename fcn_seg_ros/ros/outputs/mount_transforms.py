@@ -6,6 +6,7 @@ from rclpy.publisher import Publisher
 from ..inputs.tf import Transforms
 from ..mounted import Mounted
 from ..qos import latched
+from ..topic_specs import TF_STATIC
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -75,7 +76,7 @@ class MountTransforms:
                 'is published as mount.* says')
         self._published, self._own = wanted, [*self._own, *changed]
         if self._publisher is None:
-            self._publisher = self._node.create_publisher(TFMessage, '/tf_static', latched())
+            self._publisher = self._node.create_publisher(TFMessage, TF_STATIC, latched())
         self._publisher.publish(TFMessage(
             transforms=[mounted.message(self._node) for mounted in wanted.values()]))
 
