@@ -6,7 +6,8 @@ import numpy as np
 from .goals import check
 
 _NAMES = {'forward': 'forward pass alone', 'ours': 'this node, all outputs',
-          'mask': 'this node, class mask and fractions', 'usual': 'the usual way, all outputs', 'other': 'the other version, all outputs'}
+          'mask': 'this node, class mask and fractions', 'usual': 'the usual way, all outputs',
+          'other': 'the other version, all outputs'}
 _NODES = {'ours': 'this node', 'usual': 'the usual way', 'other': 'the other version'}
 _BAR, _TEXT, _BACK = (66, 122, 190), (30, 30, 30), (255, 255, 255)
 

@@ -1,5 +1,6 @@
 """All of the benchmark, or parts of it, one after the other."""
 
+from functools import partial
 from importlib.util import find_spec
 import logging
 
@@ -67,7 +68,7 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', against='',
         progress('steps of a frame')
         results['stages'] = stages.measure_stages(segmenter, picture, seconds)
         if segmenter.device.type == 'cuda':
-            results['launches'] = count_launches(lambda: segmenter(picture))
+            results['launches'] = count_launches(partial(segmenter, picture))
     forward = None
     if {'engines', 'dds'} & set(parts):
         progress('engines')
