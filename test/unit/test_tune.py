@@ -164,7 +164,8 @@ def labelled(folder, masks):
 def test_labels_give_the_mean_iou(cache, tmp_path, capsys):
     rng = np.random.default_rng(2)
     picture = np.kron(rng.integers(0, 5, (6, 8), np.uint8), np.ones((8, 8), np.uint8))
-    segmenter = Segmenter('tiny', models_dir=tiny_models_dir(), device='cpu', engine='torch')
+    segmenter = Segmenter('tiny', models_dir=tiny_models_dir(), device='cpu', engine='torch',
+                          precision='fp32')
     truth = segmenter(np.dstack([picture] * 3) * 40).class_mask
     root = labelled(tmp_path / 'data', [picture])
     cv2.imwrite(str(root / 'val/labels/0.png'), truth)
