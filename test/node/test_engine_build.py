@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 from graph import image_message, picture
+from networks import ENGINE_CLASS
 import pytest
 from sensor_msgs.msg import Image
+import without_torch
 
 STAND_INS = Path(__file__).resolve().parents[1] / 'unit' / 'stand_ins'
 
@@ -22,11 +24,11 @@ torch.cuda.get_device_name = lambda device: 'Orin'
 tensorrt_engine._LOG_PERIOD = 0.5
 """
 
-BUILDS_WHEN_RELOADED = """
-import threading, time
-from fcn_seg_ros.inference.engines import torch_engine
+BUILDS_WHEN_RELOADED = ENGINE_CLASS + """
+import sys, threading, time
 
-create = torch_engine.create
+module = sys.modules[Engine.__module__]
+create = module.create
 loads = []
 
 def building(request):
@@ -44,11 +46,12 @@ def failing(self, batch):
         raise RuntimeError('the driver is gone')
     return call(self, batch)
 
-call, torch_engine.TorchEngine.__call__ = torch_engine.TorchEngine.__call__, failing
-torch_engine.create = building
+call, Engine.__call__ = Engine.__call__, failing
+module.create = building
 """
 
 
+@pytest.mark.skipif(without_torch.ACTIVE, reason="TensorRT's engine takes PyTorch's tensors")
 def test_a_signal_ends_a_build_and_what_builds(nodes):
     pytest.importorskip('onnx')
     node = nodes.start(prelude=BUILDS, engine='tensorrt', precision='fp16', device='cuda')
