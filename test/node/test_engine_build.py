@@ -59,7 +59,8 @@ def test_a_signal_ends_a_build_and_what_builds(nodes):
     node.wait_for_log('building the TensorRT engine for this GPU')
     node.wait_for_log('still building the TensorRT engine')
     noted = folder / 'tensorrt.jsonl'
-    nodes.graph.wait_until(lambda: '"build"' in noted.read_text(), 'a process that builds')
+    nodes.graph.wait_until(lambda: noted.exists() and '"build"' in noted.read_text(),
+                           'a process that builds')
     (_, builder), = (what for what in map(json.loads, noted.read_text().splitlines())
                      if what[0] == 'build')
     status, seconds = node.stop()
