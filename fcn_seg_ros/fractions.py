@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 import ctypes
 from dataclasses import dataclass
 import math
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from .support.arrays import Float32Array, Int64Array, UInt8Array
 from .support.compiled import load, pointer
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""A rectangle (x0, y0, x1, y1) in shares of the image, 0 to 1 from the left and the top."""
 
 
 @dataclass(frozen=True, eq=False)

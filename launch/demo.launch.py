@@ -25,8 +25,15 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 import yaml
 
+CLIP = str(share_dir() / 'demo' / 'walkers.mp4')
+CLIP_ARGUMENTS = {
+    'hfov': '34', 'params_file': str(share_dir() / 'demo' / 'walkers.yaml'),
+    'rviz_frame': 'base_footprint', 'rviz_distance': '60'}
+"""What fits the clip's camera: from the heights of the persons in it (demo/README.md)."""
+CLIP_ROLES = str(share_dir() / 'demo' / 'walkers_roles.yaml')
+"""What the bundled network's classes mean there."""
 ARGUMENTS = {
-    'source': (str(share_dir() / 'demo' / 'walkers.mp4'),
+    'source': (CLIP,
                'Video, picture, folder or glob of pictures, /dev/videoN, or rosbag2 recording.'),
     'rate': ('', "Pictures a second. Empty: the source's own, 10 for pictures."),
     'size': ('', 'WIDTHxHEIGHT of the pictures. Empty: as they are.'),
@@ -63,8 +70,16 @@ def _check(context):
             except FcnSegError as error:
                 raise RuntimeError(f'argument image: {error}') from None
             given.setdefault('image_transport', transport)
-    else:
-        _Parser.check(_camera_arguments(given))
+        return
+    if given['source'] == CLIP and not given['calibration'] and not given['hfov']:
+        given['hfov'] = CLIP_ARGUMENTS['hfov']
+        if not given.get('network') and not given.get('params_file'):
+            given.setdefault('roles', CLIP_ROLES)
+        for name, value in CLIP_ARGUMENTS.items():
+            given.setdefault(name, value)
+    elif not (given['hfov'] or given['calibration']):
+        given.setdefault('rviz_clouds', 'false')  # nobody knows where anything is
+    _Parser.check(_camera_arguments(given))
 
 
 def _play(context):

@@ -52,7 +52,7 @@ def check_profile() -> Finding:
     """Tell whether large pictures get through what DDS is set to."""
     named = next((os.environ[name] for name in _PROFILES if os.environ.get(name)), '')
     if not named:
-        return Finding(Level.OK, 'DDS profile', 'none set: launch files use config/fastdds.xml, '
+        return Finding(Level.OK, 'DDS profile', 'none set: the node uses config/fastdds.xml, '
                                                 'set it for your camera driver too')
     if not Path(named).is_file():
         return Finding(Level.FAULT, 'DDS profile', f'{named} does not exist',
@@ -63,5 +63,7 @@ def check_profile() -> Finding:
 def check_vision_msgs() -> Finding:
     """Tell whether the class names can be published."""
     if find_spec('vision_msgs') is None:
-        return Finding(Level.OK, 'vision_msgs', 'not installed: there is no ~/label_info')
+        return Finding(Level.OK, 'vision_msgs', 'not installed: there is no ~/label_info, without '
+                       "which Nav2's semantic_segmentation_layer ends Nav2's process at the first "
+                       'mask')
     return Finding(Level.OK, 'vision_msgs', 'installed')

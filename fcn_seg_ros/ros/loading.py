@@ -4,6 +4,7 @@ from collections.abc import Callable
 import time
 from typing import Any
 
+from .settings import Settings
 from ..errors import FcnSegError
 from ..inference.recovery import Log
 from ..networks.fetch import fetch
@@ -16,7 +17,7 @@ _PROGRESS_PERIOD = 5.0
 """Seconds between lines about a download."""
 
 
-def load_segmenter(settings: Any, logger: Log, keep_on: Callable[[], bool] = lambda: True,
+def load_segmenter(settings: Settings, logger: Log, keep_on: Callable[[], bool] = lambda: True,
                    on_wait: Callable[[], object] = lambda: None, **changes: Any) -> Segmenter:
     """
     Load the network of the node's settings, downloading it first where it may.

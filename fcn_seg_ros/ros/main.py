@@ -45,6 +45,9 @@ def _run(args: list[str] | None) -> int:
     from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException
 
+    from .dds import profile_environment
+
+    os.environ.update(profile_environment())  # Fast DDS reads it at init
     share_cores()
     keep_memory()
     try:

@@ -1,7 +1,8 @@
 """Networks for tests: small inputs and seeded random weights, in the bundled network's format."""
 
-from fcn_seg_ros.inference.engines.quantized import file_digest, MADE_FROM, quantized_path
+from fcn_seg_ros.inference.engines.quantized import MADE_FROM, quantized_path
 from fcn_seg_ros.networks.model import FCNResNet18
+from fcn_seg_ros.support.digests import file_sha256
 from safetensors.torch import save_file
 import torch
 import without_torch
@@ -54,7 +55,7 @@ def write_graph(model, size, folder):
         path = quantized_path(weights)
         export(model, size, path)
         graph = onnx.load(path)
-        onnx.helper.set_model_props(graph, {MADE_FROM: file_digest(weights)})
+        onnx.helper.set_model_props(graph, {MADE_FROM: file_sha256(weights)})
         onnx.save(graph, str(path))
 
 

@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 import subprocess
 import sys
+import time
 
 from fcn_seg_ros.ros.dds import closed, profile_environment, PROFILE_NAMES
-from graph import DEADLINE, Domain
+from fcn_seg_ros.support.paths import share_dir
+from graph import DEADLINE, Domain, NodeProcess, segments
 import pytest
 
 PROBE = Path(__file__).with_name('network_probe.py')
@@ -90,6 +92,41 @@ def test_the_profile_is_chosen_by_what_the_user_has_closed(variables, name):
     files = {Path(path) for path in profile_environment(variables).values()}
     assert {file.name for file in files} == ({name} if name else set())
     assert all(file.is_file() for file in files)
+
+
+def _wait_for_segment(folder, profiles, mebibytes):
+    """
+    Return the sizes of a node's shared memory once one is as large, MiB.
+
+    :param profiles: variables of the shell that it is started from.
+    """
+    domain = Domain()  # of nobody else, whose memory it would have open, too
+    prelude = (f'import os\nfor name in {PROFILE_NAMES}: os.environ.pop(name, None)\n'
+               f'os.environ.update({profiles})')
+    node = NodeProcess(domain.number, folder, {'autostart': False}, prelude=prelude)
+    sizes = []
+    end = time.monotonic() + DEADLINE
+    try:
+        while not any(size >= mebibytes for size in sizes):
+            assert node.process.poll() is None and time.monotonic() < end, (sizes, node.log)
+            time.sleep(0.05)
+            sizes = [Path(file).stat().st_size >> 20 for file in segments(node.process.pid)]
+        return sizes
+    finally:
+        node.close()
+        domain.release()
+
+
+def test_the_node_chooses_the_profile_itself_where_no_launch_file_does(tmp_path):
+    assert _wait_for_segment(tmp_path, {}, 64)
+
+
+def test_the_users_profile_wins_in_the_node(tmp_path):
+    mine = tmp_path / 'mine.xml'
+    text = (share_dir() / 'config' / 'fastdds.xml').read_text()
+    mine.write_text(text.replace(str(64 << 20), str(8 << 20)))
+    sizes = _wait_for_segment(tmp_path, dict.fromkeys(PROFILE_NAMES, str(mine)), 8)
+    assert max(sizes) < 16
 
 
 @pytest.mark.parametrize(('version', 'expected'), [

@@ -39,9 +39,10 @@ class FakeNode:
     def get_namespace(self):
         return '/'
 
-    def create_publisher(self, message_type, topic, profile):
+    def create_publisher(self, message_type, topic, profile, **kwargs):
         self.profile = profile
-        return SimpleNamespace(publish=self.published.append)
+        return SimpleNamespace(publish=self.published.append,
+                               get_subscription_count=lambda: self.subscribers)
 
     def get_clock(self):
         from rclpy.clock import Clock
@@ -118,8 +119,16 @@ def test_label_info_names_the_classes(monkeypatch):
         classes = ClassSet.from_list(
             [{'label': 'road', 'color': [1, 2, 3]}, {'label': 'sky', 'color': [4, 5, 6]}],
             'test', 'here')
-        label_info.LabelInfoOutput(node).publish(classes, 0.25)
+        output = label_info.LabelInfoOutput(node, lambda: None)
+        output.publish(classes, 0.25)
         message, = node.published
+        # Masks wait while the names are on their way to who has just come.
+        output.renew()
+        assert len(node.published) == 1 and not output.is_on_its_way()
+        node.subscribers = 1
+        output.renew()
+        output.renew()
+        assert node.published == [message, message] and output.is_on_its_way()
         assert message.threshold == 0.25
         assert [(c.class_id, c.class_name) for c in message.class_map] == [(0, 'road'), (1, 'sky')]
         assert message.header.stamp.sec > 0
@@ -134,7 +143,7 @@ def test_without_vision_msgs_there_is_no_label_info():
     if label_info.LabelInfo is not None:
         pytest.skip('vision_msgs is installed')
     node = FakeNode()
-    output = label_info.LabelInfoOutput(node)
+    output = label_info.LabelInfoOutput(node, lambda: None)
     output.publish(None, 0.0)
     output.close()
     assert node.published == []

@@ -6,10 +6,11 @@ from typing import Any, overload, TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
-from .quantized import file_digest, MADE_FROM, quantized_path
+from .quantized import MADE_FROM, quantized_path
 from ..interface import EngineRequest
 from ...errors import DeviceError
 from ...support.arrays import Float32Array
+from ...support.digests import file_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +112,7 @@ class OnnxRuntimeEngine:
             raise DeviceError(f"there is no {path}: 'fcn-seg export --int8 FOLDER' makes a "
                               'network with an int8 graph')
         session = self._start(str(path))
-        if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != file_digest(weights):
+        if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != file_sha256(weights):
             raise DeviceError(f'{path} was made from other weights than {weights}')
         takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
         if takes[1:] != [3, *size] or gives[1] != request.num_classes:

@@ -17,6 +17,7 @@ from ..frame import Frame
 from ..messages import compressed_message, image_message, scaled_camera_info
 from ..names import is_remapped
 from ..qos import newest
+from ..statistics import Statistics
 from ...images.compressed import encode_jpeg, encode_png, LOSSLESS_PICTURES
 from ...msg import ClassFractions
 from ...support.arrays import UInt8Array
@@ -82,12 +83,25 @@ class OutputGroup:
 
 
 class PictureOutputs(OutputGroup):
-    """The images, each also compressed."""
+    """
+    The images, each also compressed.
+
+    A class mask that has to wait for the names of its classes is left out, and counted as
+    ``held:class_mask``.
+
+    :param node: the node to publish with.
+    :param prefix: of the topics, such as '~/' or '~/front/'.
+    :param on_change: called, without arguments, when a subscriber came or went.
+    :param hold_masks: tells whether class masks have to wait.
+    :param statistics: the camera's.
+    """
 
     ENCODINGS = {'class_mask': 'mono8', 'color_mask': 'rgb8', 'overlay': 'rgb8',
                  'confidence': 'mono8'}
 
-    def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, node: Node, prefix: str, on_change: Callable[[], None],
+                 hold_masks: Callable[[], bool], statistics: Statistics) -> None:
+        self._hold_masks, self._statistics = hold_masks, statistics
         types = dict.fromkeys(self.ENCODINGS, Image)
         types |= {f'{name}/compressed': CompressedImage for name in self.ENCODINGS}
         super().__init__(node, types, prefix, on_change)
@@ -119,7 +133,9 @@ class PictureOutputs(OutputGroup):
             pixels = (frame.result.overlay(frame.settings.overlay_alpha) if name == 'overlay'
                       else getattr(frame.result, name))
             encoding = self.ENCODINGS[name]
-            if name in wanted:
+            if name == 'class_mask' and name in wanted and self._hold_masks():
+                self._statistics.count('held:class_mask')
+            elif name in wanted:
                 self._publishers[name].publish(image_message(pixels, encoding, frame.header))
             if f'{name}/compressed' in wanted:
                 self._publishers[f'{name}/compressed'].publish(
