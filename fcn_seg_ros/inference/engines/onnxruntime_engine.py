@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime as ort
 
 from .quantized import MADE_FROM, quantized_path
+from ..devices import Device
 from ..interface import EngineRequest
 from ...errors import DeviceError
 from ...support.arrays import Float32Array
@@ -71,12 +72,7 @@ class OnnxRuntimeEngine:
         self._options.log_severity_level = 3
         # Spinning workers would burn a core between frames.
         self._options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        self._stream: torch.cuda.Stream | None = None
-        if self.device.type == 'cuda':
-            import torch
-            # Not the default one, PyTorch's current one: its address, 0, would count as none.
-            self._stream = torch.cuda.Stream(  # type: ignore[no-untyped-call]  # PyTorch's
-                self.device.torch())
+        self._stream = _stream_on(self.device)
         if self.precision == 'int8':
             self._session = self._start_quantized(request)
         elif request.weights is not None and request.weights.endswith('.onnx'):
@@ -225,6 +221,18 @@ class OnnxRuntimeEngine:
         self._session.run_with_iobinding(binding, options)
         current.wait_stream(self._stream)
         return scores
+
+
+def _stream_on(device: Device) -> 'torch.cuda.Stream | None':
+    """
+    Return a stream of ours on a GPU; there is none on a CPU.
+
+    PyTorch's default stream, its current one, would not do: its address is 0, which is none.
+    """
+    if device.type != 'cuda':
+        return None
+    import torch
+    return torch.cuda.Stream(device.torch())  # type: ignore[no-untyped-call]  # PyTorch's
 
 
 def _short(provider: str) -> str:
