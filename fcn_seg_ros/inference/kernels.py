@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..support.arrays import Float32Array, Size, UInt8Array
-from ..support.compiled import (
-    default_threads as default_threads, LIBRARY as LIBRARY, load as load, pointer)
+from ..support.compiled import LIBRARY as LIBRARY, load as load, pointer
 
 
 def lookup_tables(mean: Sequence[float], std: Sequence[float]) -> Float32Array:
