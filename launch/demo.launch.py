@@ -30,6 +30,8 @@ CLIP_ARGUMENTS = {
     'hfov': '34', 'params_file': str(share_dir() / 'demo' / 'walkers.yaml'),
     'rviz_frame': 'base_footprint', 'rviz_distance': '60'}
 """What fits the clip's camera: from the heights of the persons in it (demo/README.md)."""
+CLIP_ROLES = str(share_dir() / 'demo' / 'walkers_roles.yaml')
+"""What the bundled network's classes mean there."""
 ARGUMENTS = {
     'source': (CLIP,
                'Video, picture, folder or glob of pictures, /dev/videoN, or rosbag2 recording.'),
@@ -71,6 +73,8 @@ def _check(context):
         return
     if given['source'] == CLIP and not given['calibration'] and not given['hfov']:
         given['hfov'] = CLIP_ARGUMENTS['hfov']
+        if not given.get('network') and not given.get('params_file'):
+            given.setdefault('roles', CLIP_ROLES)
         for name, value in CLIP_ARGUMENTS.items():
             given.setdefault(name, value)
     elif not (given['hfov'] or given['calibration']):
