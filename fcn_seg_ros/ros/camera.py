@@ -8,7 +8,8 @@ from std_msgs.msg import Header
 from .inputs.image import CameraInput
 from .inputs.offers import Offers
 from .inputs.tf import Transforms
-from .outputs.images import FractionOutputs, InfoOutputs, OutputGroup, PictureOutputs
+from .outputs.group import OutputGroup
+from .outputs.images import FractionOutputs, InfoOutputs, PictureOutputs
 from .outputs.navigation import CostmapOutput, NavigationOutputs
 from .statistics import Statistics
 from .throttle import Throttle

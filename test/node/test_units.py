@@ -179,3 +179,17 @@ def test_a_callback_of_what_is_being_destroyed_does_not_end_the_process():
     assert len(rounds) == 3
     with pytest.raises(RuntimeError, match='something else'):
         _spin(Executor(), lambda: True)
+
+
+def test_a_message_is_made_without_copying_its_picture():
+    from fcn_seg_ros.ros.messages import image_message
+    from rclpy.serialization import deserialize_message, serialize_message
+    from sensor_msgs.msg import Image
+    from std_msgs.msg import Header
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    message = image_message(pixels, 'rgb8', Header(frame_id='camera'))
+    pixels[0, 0] = 200
+    read = deserialize_message(serialize_message(message), Image)
+    assert bytes(read.data) == pixels.tobytes()
+    assert (read.height, read.width, read.step, read.encoding) == (2, 4, 12, 'rgb8')
+    assert read.header.frame_id == 'camera'
