@@ -14,7 +14,7 @@ from .camera import Camera
 from .frame import Frame
 from .messages import image_to_rgb
 from .nav_session import NavigationSession
-from .outputs.images import OutputGroup
+from .outputs.group import OutputGroup
 from .settings import Settings
 from .throttle import Throttle
 from .worker import Worker

@@ -1,5 +1,6 @@
 """What the exports of labelling tools have in common: archives, labels by name, splits."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cache
 import json
@@ -61,13 +62,13 @@ class Export(SegmentationDataset[Drawing | Path]):
         self._ids = {plain_label(label): index for index, label in enumerate(written.labels)}
         self._rest = next((self._ids[name] for name in BACKGROUND if name in self._ids), IGNORE)
 
+    @abstractmethod
     def _read_export(self) -> None:
         """Read what the classes are known from."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _named(self) -> tuple[Sequence[str], dict[str, Color]]:
         """Return the labels that the export names, and their colours where it has them."""
-        raise NotImplementedError
 
     def _picture(self, name: str, *folders: Path) -> Path:
         """
@@ -92,9 +93,9 @@ class Export(SegmentationDataset[Drawing | Path]):
                                f'{self.root}: export with the pictures, or put them there')
         return found[0]
 
+    @abstractmethod
     def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
         """Return all labelled pictures, what is on them, and their split, '' for none."""
-        raise NotImplementedError
 
     def _find(self, root: Path, split: str) -> list[tuple[Path, Drawing | Path]]:
         pictures = []
@@ -139,14 +140,13 @@ class Export(SegmentationDataset[Drawing | Path]):
         raise DatasetError(f"{where}: the label '{label}' is none of the classes "
                            f'{", ".join(self.classes.labels)}')
 
-    def labels(self, index: int) -> UInt8Array:
-        path, source = self.items[index]
+    def _read_labels(self, picture: Path, source: Drawing | Path) -> UInt8Array:
         if isinstance(source, Path):
-            return self._read_mask(path, source)
-        picture = Image.new('L', (source.size.width, source.size.height), self._rest)
+            return self._read_mask(picture, source)
+        canvas = Image.new('L', (source.size.width, source.size.height), self._rest)
         for shape in source.shapes:
-            shape.draw(picture, self.class_id(shape.label, path))
-        return np.array(picture, np.uint8)
+            shape.draw(canvas, self.class_id(shape.label, picture))
+        return np.array(canvas, np.uint8)
 
     def _read_mask(self, picture: Path, mask: Path) -> UInt8Array:
         """Return the class ids of a mask file, uint8 array H x W."""
