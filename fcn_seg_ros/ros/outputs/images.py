@@ -28,13 +28,15 @@ class PictureOutputs(Publishers):
     :param node: the node to publish with.
     :param prefix: of the topics, such as '~/' or '~/front/'.
     :param on_change: called, without arguments, when a subscriber came or went.
-    :param hold_masks: tells whether class masks have to wait.
+    :param hold_masks: tells whether class masks have to wait, given whether somebody has come to
+        subscribe to them since the last.
     :param statistics: the camera's.
     """
 
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None],
-                 hold_masks: Callable[[], bool], statistics: Statistics) -> None:
+                 hold_masks: Callable[[bool], bool], statistics: Statistics) -> None:
         self._hold_masks, self._statistics = hold_masks, statistics
+        self._readers = 0  # of class masks, as of the last one
         types = dict.fromkeys(PICTURES, Image)
         types |= {name + COMPRESSED: CompressedImage for name in PICTURES}
         super().__init__(node, types, prefix, on_change)
@@ -66,13 +68,19 @@ class PictureOutputs(Publishers):
             pixels = (frame.result.overlay(frame.settings.overlay_alpha) if name == 'overlay'
                       else getattr(frame.result, name))
             encoding = PICTURES[name]
-            if name == 'class_mask' and name in wanted and self._hold_masks():
+            if name == 'class_mask' and name in wanted and self._must_wait():
                 self._statistics.count('held:class_mask')
             elif name in wanted:
                 self._publishers[name].publish(image_message(pixels, encoding, frame.header))
             if name + COMPRESSED in wanted:
                 self._publishers[name + COMPRESSED].publish(
                     self._compressed(name, pixels, encoding, frame.header))
+
+    def _must_wait(self) -> bool:
+        """Tell whether a class mask has to wait for the names of its classes."""
+        readers, before = self._publishers['class_mask'].get_subscription_count(), self._readers
+        self._readers = readers
+        return self._hold_masks(readers > before)
 
     def _compressed(self, name: str, pixels: UInt8Array, encoding: str, header: Header
                     ) -> CompressedImage:

@@ -131,8 +131,8 @@ class MountTransforms:
         else:
             self._node.get_logger().warning(
                 f'another node publishes a transform of {mounted.frame}, from {parent}: that of '
-                'mount.* is published no more. Set mount.publish_tf to false, and start anew who '
-                'listens to TF, since what was said on /tf_static stays with them')
+                'mount.* is published no more. Set mount.publish_tf to false, and start Nav2 '
+                'anew: of both transforms it goes by the one that it heard last')
 
     def close(self) -> None:
         """Publish nothing any more."""
