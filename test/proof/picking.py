@@ -18,7 +18,7 @@ import torch.nn.functional as F
 import yaml
 
 COUNTS = (12, 24)
-STEPS, BATCH, RATE = 200, 8, 3e-3
+STEPS, BATCH, RATE = 100, 8, 4e-3
 
 
 class World:
@@ -38,13 +38,13 @@ class World:
         self.start, self.sources, self.pool, self.rate = start, sources, pool, rate
         self.labels = labels
         self._prepare = Preprocessor((network.height, network.width), network.mean, network.std)
+        self._segmenter = Segmenter(str(start), device='cpu', engine='torch', precision='fp32')
         self._known = {}
         self._tests = [(self._features(picture), truth) for picture, truth in tests]
 
     def picked(self, folder, count, seed):
         """Return the frames that ``fcn-seg frames`` picks: [(recording, number)]."""
-        segmenter = Segmenter(str(self.start), device='cpu', engine='torch', precision='fp32')
-        select_frames(segmenter, self.sources, folder, Selection(count, self.rate, seed))
+        select_frames(self._segmenter, self.sources, folder, Selection(count, self.rate, seed))
         with open(folder / 'frames.csv', newline='') as file:
             return [(row['recording'], int(row['number'])) for row in csv.DictReader(file)]
 
@@ -175,7 +175,7 @@ def camvid_world(root, start):
     data = open_dataset('camvid', root, 'train', exclude=['0001TP_*'])
     val = open_dataset('camvid', root, 'val')
     pool = {'images': [], 'images-copy1': []}
-    for index, path in enumerate(data.paths):
+    for index, (path, _) in enumerate(data.items):
         pool['images' if path.name.startswith('0006R0') else 'images-copy1'].append(
             (index, lambda index=index: _pair(data[index])))
     folder = Path(root) / 'train' / 'images'
@@ -190,23 +190,16 @@ def _pair(item):
     return picture.permute(1, 2, 0).numpy(), small[0, 0].numpy().astype(np.uint8)
 
 
-def compare(make_world, folder, seeds=5):
+def compare(world, folder, seed):
     """
-    Return {(count, 'frames' or 'every n-th'): [mIoU of each seed]} and of the present network.
+    Yield (number of labels, 'frames' or 'every n-th', mIoU of what was learned).
 
-    :param make_world: called with a folder and a seed.
-    :param folder: for what is made meanwhile.
-    :param seeds: number of repetitions.
+    :param world: where.
+    :param folder: for what is picked.
+    :param seed: of picking and learning.
     """
-    result = {}
-    for seed in range(seeds):
-        here = folder / f'seed{seed}'
-        here.mkdir(parents=True)
-        world = make_world(here, seed)
-        for count in COUNTS:
-            for way, frames in (('frames', world.picked(here / f'picked{count}', count, seed)),
-                                ('every n-th', world.every_nth(count, seed))):
-                score = world.mean_iou(world.learn(frames, seed))
-                result.setdefault((count, way), []).append(score)
-                print(seed, count, way, len(frames), round(score, 4), flush=True)
-    return result
+    for count in COUNTS:
+        for way, frames in (('frames', world.picked(folder / f'picked{count}', count, seed)),
+                            ('every n-th', world.every_nth(count, seed))):
+            assert len(frames) == count
+            yield count, way, world.mean_iou(world.learn(frames, seed))
