@@ -13,6 +13,8 @@ PYTHON ?=
 PYTEST_ARGS ?=
 # Arguments to the load test: make soak SOAK_ARGS=--help
 SOAK_ARGS ?=
+# Arguments to the comparison of what is picked: make proof PROOF_ARGS=--help
+PROOF_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
 PYTEST := $(BIN)/pytest
@@ -33,14 +35,14 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-build test-node test-fuzz test-e2e soak fuzz generate \
+.PHONY: help venv demo test lint test-unit test-build test-node test-fuzz test-e2e proof soak fuzz generate \
 	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
 .NOTPARALLEL:
 
 help:  ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'Variables: ROS_DISTRO=kilted|jazzy VENV=folder PYTHON=interpreter PYTEST_ARGS=... SOAK_ARGS=...'
+	@echo 'Variables: ROS_DISTRO=kilted|jazzy VENV=folder PYTHON=interpreter PYTEST_ARGS=... SOAK_ARGS=... PROOF_ARGS=...'
 
 venv:  ## Make the virtual environment and install the package and all it needs into it
 	@tools/bootstrap.sh '$(VENV)' '$(ROS_DISTRO)' '$(PYTHON)'
@@ -83,6 +85,10 @@ fuzz: venv  ## The same with 100,000 messages (an hour or so; not part of the te
 
 generate: venv  ## Write what lists the node's parameters from their one table
 	$(BIN)/python tools/generate.py
+
+proof: venv  ## From a recording to the node's masks, and what picking is worth (not part of the tests)
+	$(PYTEST) $(PYTEST_ARGS) test/e2e/test_own_network.py
+	$(BIN)/python test/proof/proof.py $(PROOF_ARGS)
 
 soak: venv  ## A node under load and faults (not part of the tests); SOAK_ARGS says how long
 	$(BIN)/python test/soak/soak.py $(SOAK_ARGS)

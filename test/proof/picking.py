@@ -1,13 +1,15 @@
 """What a network learns from the pictures that ``fcn-seg frames`` picks, and from every n-th."""
 
-import csv
 from pathlib import Path
 
 from fcn_seg_ros.inference.preprocess import Preprocessor
 from fcn_seg_ros.networks.loading import load_installed
 from fcn_seg_ros.networks.model import FCNResNet18, interpolate_scores
+from fcn_seg_ros.offline.shots import read_shots, recording_names
 from fcn_seg_ros.segmenter import Segmenter
-from fcn_seg_ros.selection.frames import select_frames, Selection
+from fcn_seg_ros.selection.candidates import Observer
+from fcn_seg_ros.selection.choice import choose
+from fcn_seg_ros.selection.probing import Prober
 from fcn_seg_ros.training.datasets import open_dataset
 from fcn_seg_ros.training.metrics import ConfusionMatrix
 import garden
@@ -18,7 +20,9 @@ import torch.nn.functional as F
 import yaml
 
 COUNTS = (12, 24)
-STEPS, BATCH, RATE = 100, 8, 4e-3
+ITERATIONS, DECAY = 60, 1e-4  # of the classifier whose lessons are compared
+STRIDE = 8
+STEPS, BATCH, RATE = 60, 5, 5e-3  # of the present network's head
 
 
 class World:
@@ -37,16 +41,23 @@ class World:
         network, self._backbone, _, _ = load_installed(str(start))
         self.start, self.sources, self.pool, self.rate = start, sources, pool, rate
         self.labels = labels
-        self._prepare = Preprocessor((network.height, network.width), network.mean, network.std)
+        self._size = network.height, network.width
+        self._prepare = Preprocessor(self._size, network.mean, network.std)
+        self._candidates = []
         self._segmenter = Segmenter(str(start), device='cpu', engine='torch', precision='fp32')
         self._known = {}
         self._tests = [(self._features(picture), truth) for picture, truth in tests]
 
-    def picked(self, folder, count, seed):
+    def picked(self, count, seed):
         """Return the frames that ``fcn-seg frames`` picks: [(recording, number)]."""
-        select_frames(self._segmenter, self.sources, folder, Selection(count, self.rate, seed))
-        with open(folder / 'frames.csv', newline='') as file:
-            return [(row['recording'], int(row['number'])) for row in csv.DictReader(file)]
+        if not self._candidates:
+            prober = Prober(Observer(self._segmenter), self.rate)
+            for source, name in zip(self.sources, recording_names(self.sources)):
+                for shot in read_shots(source, name, prober.wanted):
+                    prober.look_at(shot)
+            self._candidates = prober.candidates()
+        return [(self._candidates[index].recording, self._candidates[index].number)
+                for index in choose(self._candidates, count, seed)]
 
     def every_nth(self, count, seed):
         """Return as many frames at even distances over all recordings, from some first one on."""
@@ -56,30 +67,56 @@ class World:
         return [frames[int((first + place) * len(frames) / count)] for place in range(count)]
 
     def learn(self, frames, seed):
-        """Return a network with the start's backbone and a head trained on some frames."""
-        pairs = [self._pair(*frame) for frame in frames]
-        return train_head(self._backbone, pairs, len(self.labels), seed)
+        """Return what a linear classifier of the backbone's features learns from some frames."""
+        inputs, targets = (torch.cat(parts) for parts in zip(*(
+            self._pair(*frame) for frame in frames)))
+        mean, std = inputs.mean(0), inputs.std(0) + 1e-4
+        torch.manual_seed(seed)
+        layer = torch.nn.Linear(inputs.shape[1], len(self.labels))
+        optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=ITERATIONS,
+                                      line_search_fn='strong_wolfe')
+        known = targets.sum(1)
 
-    def mean_iou(self, model):
-        """Return a network's mIoU on the pictures to test on."""
+        def closure():
+            optimizer.zero_grad()
+            likely = F.log_softmax(layer((inputs - mean) / std), 1)
+            loss = -(likely * targets).sum() / known.sum() + DECAY * (layer.weight ** 2).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        return lambda rows: layer((rows - mean) / std)
+
+    def mean_iou(self, classify):
+        """Return the mIoU on the pictures to test on, of what :meth:`learn` returned."""
         matrix = ConfusionMatrix(len(self.labels))
         with torch.no_grad():
-            for features, truth in self._tests:
-                scores, _ = model.forward_all([None, None, *features])
+            for rows, truth in self._tests:
+                height, width = (-(-side // STRIDE) for side in self._size)
+                scores = classify(rows).T.reshape(1, -1, height, width)
                 mask = interpolate_scores(scores, truth.shape).argmax(1)[0]
                 matrix.update(mask.numpy().astype(np.uint8), truth)
         return matrix.mean_iou
 
     def _pair(self, recording, number):
+        """Return a frame's features, N x K, and the share of each class in each, N x C."""
         key, read = self.pool[recording][number]
         if key not in self._known:
             picture, truth = read()
-            self._known[key] = self._features(picture), torch.from_numpy(truth).long()
+            one_hot = F.one_hot(torch.from_numpy(truth).long(), 256)[..., :len(self.labels)]
+            rows = self._features(picture)
+            height, width = (-(-side // STRIDE) for side in self._size)
+            shares = F.adaptive_avg_pool2d(one_hot.permute(2, 0, 1).float(), (height, width))
+            self._known[key] = rows, shares.reshape(len(self.labels), -1).T
         return self._known[key]
 
     @torch.no_grad()
     def _features(self, picture):
-        return self._backbone.eval().features(self._prepare([picture]))[2:]
+        """Return the features of each cell of the finest of the strides 8 to 32, N x K."""
+        strides = self._backbone.eval().features(self._prepare([picture]))[2:]
+        size = strides[0].shape[2:]
+        return torch.cat([interpolate_scores(stride, size) for stride in strides],
+                         1)[0].flatten(1).T
 
 
 def train_head(backbone, pairs, classes, seed):
@@ -190,16 +227,15 @@ def _pair(item):
     return picture.permute(1, 2, 0).numpy(), small[0, 0].numpy().astype(np.uint8)
 
 
-def compare(world, folder, seed):
+def compare(world, seed):
     """
     Yield (number of labels, 'frames' or 'every n-th', mIoU of what was learned).
 
     :param world: where.
-    :param folder: for what is picked.
     :param seed: of picking and learning.
     """
     for count in COUNTS:
-        for way, frames in (('frames', world.picked(folder / f'picked{count}', count, seed)),
+        for way, frames in (('frames', world.picked(count, seed)),
                             ('every n-th', world.every_nth(count, seed))):
             assert len(frames) == count
             yield count, way, world.mean_iou(world.learn(frames, seed))
