@@ -13,8 +13,6 @@ PYTHON ?=
 PYTEST_ARGS ?=
 # Arguments to the load test: make soak SOAK_ARGS=--help
 SOAK_ARGS ?=
-# Arguments to the comparison of what is picked: make proof PROOF_ARGS=--help
-PROOF_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
 PYTEST := $(BIN)/pytest
@@ -27,6 +25,9 @@ PYTHON_SOURCES := setup.py $(wildcard scripts/* demo docs fcn_seg_ros launch tes
 quietly = @echo '$(1)'; log=$$(mktemp) && { $(1) > $$log 2>&1 || { cat $$log; false; }; }; \
 	  status=$$?; rm -f $$log; exit $$status
 
+# The node's tests with frames in them.
+LEAN := cameras.py faults.py inputs.py outputs.py
+
 # A ROS 2 that is sourced in the shell and the wheels in $(VENV) must not meet in one process.
 ifdef AMENT_PREFIX_PATH
   unexport LD_LIBRARY_PATH
@@ -35,14 +36,14 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-build test-node test-fuzz test-e2e proof soak fuzz generate \
+.PHONY: help venv demo test lint test-unit test-build test-node test-lean test-fuzz test-e2e soak fuzz generate \
 	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
 .NOTPARALLEL:
 
 help:  ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'Variables: ROS_DISTRO=kilted|jazzy VENV=folder PYTHON=interpreter PYTEST_ARGS=... SOAK_ARGS=... PROOF_ARGS=...'
+	@echo 'Variables: ROS_DISTRO=kilted|jazzy VENV=folder PYTHON=interpreter PYTEST_ARGS=... SOAK_ARGS=...'
 
 venv:  ## Make the virtual environment and install the package and all it needs into it
 	@tools/bootstrap.sh '$(VENV)' '$(ROS_DISTRO)' '$(PYTHON)'
@@ -50,7 +51,7 @@ venv:  ## Make the virtual environment and install the package and all it needs 
 demo: venv  ## Show the node at work on a video; leaves a picture in demo_output/
 	$(BIN)/python demo/demo.py
 
-test: lint docs test-unit test-build test-node test-fuzz test-e2e  ## Run the linters, make the pages, run all tests below
+test: lint docs test-unit test-build test-node test-lean test-fuzz test-e2e  ## Run the linters, make the pages, run all tests below
 
 lint: venv  ## Run the linters of ROS 2, Ruff, mypy, the rules of imports and of made files, ShellCheck and Hadolint
 	$(BIN)/ruff check .
@@ -74,6 +75,9 @@ test-build: venv  ## Build with pip and with colcon, and use what they install
 test-node: venv  ## Test the node in processes of its own, over DDS
 	$(PYTEST) $(PYTEST_ARGS) test/node
 
+test-lean: venv  ## Test the node's frames once more, in processes that cannot import PyTorch
+	FCN_SEG_TEST_WITHOUT_TORCH=1 $(PYTEST) $(PYTEST_ARGS) $(addprefix test/node/test_,$(LEAN))
+
 test-fuzz: venv  ## Test with a few hundred generated messages what the node lets in
 	$(PYTEST) $(PYTEST_ARGS) test/fuzz
 
@@ -85,10 +89,6 @@ fuzz: venv  ## The same with 100,000 messages (an hour or so; not part of the te
 
 generate: venv  ## Write what lists the node's parameters from their one table
 	$(BIN)/python tools/generate.py
-
-proof: venv  ## From a recording to the node's masks, and what picking is worth (not part of the tests)
-	$(PYTEST) $(PYTEST_ARGS) test/e2e/test_own_network.py
-	$(BIN)/python test/proof/proof.py $(PROOF_ARGS)
 
 soak: venv  ## A node under load and faults (not part of the tests); SOAK_ARGS says how long
 	$(BIN)/python test/soak/soak.py $(SOAK_ARGS)
