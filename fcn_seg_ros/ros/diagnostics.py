@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.callback_groups import CallbackGroup
@@ -10,6 +9,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from .camera import Camera
+from .settings import Limits, Settings
 from .statistics import Statistics
 from ..inference.devices import Device
 from ..inference.recovery import Guard
@@ -89,7 +89,7 @@ class DiagnosticsPublisher:
         self._publisher.wait_for_all_acked(Duration(seconds=0.3))
 
 
-def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
+def input_status(camera: Camera, limits: Limits, now: float, state: str) -> Status:
     """
     Judge what comes from a camera.
 
@@ -144,7 +144,7 @@ def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
     return status
 
 
-def output_status(camera: Camera, limits: Any, device: str, state: str) -> Status:
+def output_status(camera: Camera, limits: Limits, device: str, state: str) -> Status:
     """
     Judge what the node makes of a camera's images.
 
@@ -182,7 +182,7 @@ def output_status(camera: Camera, limits: Any, device: str, state: str) -> Statu
     return status
 
 
-def navigation_status(camera: Camera, limits: Any, state: str, mount: str = '') -> Status:
+def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '') -> Status:
     """
     Judge what clouds and grid are made from.
 
@@ -215,7 +215,8 @@ def navigation_status(camera: Camera, limits: Any, state: str, mount: str = '') 
     return status
 
 
-def network_status(settings: Any, guard: Guard | None, state: str, fault: str = '') -> Status:
+def network_status(settings: Settings | None, guard: Guard | None, state: str,
+                   fault: str = '') -> Status:
     """
     Tell what runs, and whether it runs as it should.
 
@@ -251,7 +252,7 @@ def network_status(settings: Any, guard: Guard | None, state: str, fault: str = 
         status.values['GPU memory of the node (MB)'] = \
             torch.cuda.memory_reserved(segmenter.device.torch()) >> 20
         status.values['GPU memory free (MB)'] = f'{free >> 20} of {total >> 20}'
-    missing = [label for label in settings.ignore_classes
+    missing = [label for label in (settings.ignore_classes if settings else ())
                if label != 'void' and label not in segmenter.classes.labels]
     if missing:
         status.raise_to(WARN, f"ignore_classes names what the network lacks: {', '.join(missing)}")

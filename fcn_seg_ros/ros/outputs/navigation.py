@@ -8,7 +8,7 @@ from nav_msgs.msg import OccupancyGrid
 from rclpy.node import Node
 from sensor_msgs.msg import Image, PointCloud2
 
-from .images import OutputGroup
+from .group import Publishers
 from ..frame import Frame
 from ..inputs.depth import DepthInput
 from ..inputs.tf import TransformError, Transforms
@@ -27,7 +27,7 @@ _GRACE = 2.0
 """Seconds in which calibration, depth and transforms may come at first, without complaints."""
 
 
-class CostmapOutput(OutputGroup):
+class CostmapOutput(Publishers):
     """
     The grid's publisher, which the :class:`NavigationOutputs` of all cameras share.
 
@@ -86,7 +86,7 @@ class _Places:
     expected: bool = False
 
 
-class NavigationOutputs(OutputGroup):
+class NavigationOutputs(Publishers):
     """
     One camera's clouds, and its votes for the grid; they share what is worked out per frame.
 
