@@ -31,7 +31,7 @@ _TOLERANCE = 1.0  # pixels that LabelMe's outlines may be off, to have fewer poi
 _ON_SHEET = 12  # pictures, each with the network's opinion beside it
 _COLUMNS, _CELL_WIDTH, _TEXT_HEIGHT = 4, 320, 9  # the latter in pixels
 _TABLE = ('picture', 'order', 'recording', 'number', 'time', 'reasons', 'stands_for', 'entropy',
-            'disagreement', 'sharpness', 'seen')
+          'disagreement', 'sharpness', 'seen')
 
 
 class Folder:
