@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.callback_groups import CallbackGroup
@@ -10,7 +9,9 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from .camera import Camera
+from .settings import Limits, Settings
 from .statistics import Statistics
+from .topic_specs import CAMERA_INFO, DEPTH, DIAGNOSTICS, IMAGE
 from ..inference.devices import Device
 from ..inference.recovery import Guard
 
@@ -71,7 +72,7 @@ class DiagnosticsPublisher:
     def __init__(self, node: Node, callback_group: CallbackGroup) -> None:
         self._node = node
         self._publisher = node.create_publisher(
-            DiagnosticArray, '/diagnostics', 1, callback_group=callback_group)
+            DiagnosticArray, DIAGNOSTICS, 1, callback_group=callback_group)
 
     def publish(self, statuses: Iterable[Status]) -> None:
         """
@@ -89,7 +90,7 @@ class DiagnosticsPublisher:
         self._publisher.wait_for_all_acked(Duration(seconds=0.3))
 
 
-def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
+def input_status(camera: Camera, limits: Limits, now: float, state: str) -> Status:
     """
     Judge what comes from a camera.
 
@@ -108,14 +109,14 @@ def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
         'frames received': statistics.total('received'),
         'frame rate (Hz)': f'{rate:.2f}',
         'age of the last frame (s)': 'none yet' if age is None else f'{age:.2f}',
-        'camera_info': 'received' if source.info is not None else 'none',
+        CAMERA_INFO: 'received' if source.info is not None else 'none',
         **_counts(statistics, 'error:', 'errors: '),
         **_counts(statistics, 'note:', 'odd headers: '),
     }
     if statistics.last_error:
         status.values['last error'] = statistics.last_error
     if state == 'active':
-        for name in ('image', 'camera_info'):
+        for name in (IMAGE, CAMERA_INFO):
             if name in camera.offers.problems:
                 status.raise_to(WARN, camera.offers.problems[name])
     since = source.subscribed_at
@@ -144,7 +145,7 @@ def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
     return status
 
 
-def output_status(camera: Camera, limits: Any, device: str, state: str) -> Status:
+def output_status(camera: Camera, limits: Limits, device: str, state: str) -> Status:
     """
     Judge what the node makes of a camera's images.
 
@@ -182,7 +183,7 @@ def output_status(camera: Camera, limits: Any, device: str, state: str) -> Statu
     return status
 
 
-def navigation_status(camera: Camera, limits: Any, state: str, mount: str = '') -> Status:
+def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '') -> Status:
     """
     Judge what clouds and grid are made from.
 
@@ -203,8 +204,8 @@ def navigation_status(camera: Camera, limits: Any, state: str, mount: str = '') 
     }
     for kind, text in sorted(dict(navigation.problems).items()):
         status.values[f'last problem: {kind}'] = text
-    if state == 'active' and 'depth' in camera.offers.problems:
-        status.raise_to(WARN, camera.offers.problems['depth'])
+    if state == 'active' and DEPTH in camera.offers.problems:
+        status.raise_to(WARN, camera.offers.problems[DEPTH])
     if state != 'active' or not wanted:
         status.message = status.message or _resting(state)
         return status
@@ -215,7 +216,8 @@ def navigation_status(camera: Camera, limits: Any, state: str, mount: str = '') 
     return status
 
 
-def network_status(settings: Any, guard: Guard | None, state: str, fault: str = '') -> Status:
+def network_status(settings: Settings | None, guard: Guard | None, state: str,
+                   fault: str = '') -> Status:
     """
     Tell what runs, and whether it runs as it should.
 
@@ -251,7 +253,7 @@ def network_status(settings: Any, guard: Guard | None, state: str, fault: str = 
         status.values['GPU memory of the node (MB)'] = \
             torch.cuda.memory_reserved(segmenter.device.torch()) >> 20
         status.values['GPU memory free (MB)'] = f'{free >> 20} of {total >> 20}'
-    missing = [label for label in settings.ignore_classes
+    missing = [label for label in (settings.ignore_classes if settings else ())
                if label != 'void' and label not in segmenter.classes.labels]
     if missing:
         status.raise_to(WARN, f"ignore_classes names what the network lacks: {', '.join(missing)}")

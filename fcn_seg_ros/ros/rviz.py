@@ -32,13 +32,14 @@ def write_config(frame: str, *, placed: bool = True, distance: float = 12.0) -> 
     :param frame: the fixed frame.
     :param placed: show clouds and grid; without calibration and pose there are none, and
         subscribing to them would make the node complain.
-    :param distance: of the eye from what it looks at, m.
+    :param distance: of the eye from what it looks at, m, which lies a quarter of it ahead.
     :returns: path of the copy, a temporary file that is the caller's to remove.
     """
     config = yaml.safe_load(config_path().read_text())
     shown = config['Visualization Manager']
     shown['Global Options']['Fixed Frame'] = frame
-    shown['Views']['Current']['Distance'] = distance
+    view = shown['Views']['Current']
+    view['Distance'], view['Focal Point']['X'] = distance, distance / 4
     for display in shown['Displays']:
         if not placed and display['Class'].rpartition('/')[2] in _PLACED:
             display['Enabled'] = display['Value'] = False

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 import threading
-from typing import Any
 
 from rclpy.node import Node
 
@@ -13,6 +12,7 @@ from .outputs.label_info import LabelInfoOutput
 from .outputs.legend import LegendOutput
 from .outputs.mount_transforms import MountTransforms
 from .outputs.navigation import CostmapOutput
+from .settings import Settings
 from .throttle import Throttle
 from ..networks.classes import ClassSet
 
@@ -32,7 +32,7 @@ class Topics:
     :ivar mounts: the transforms of cameras on fixed mounts.
     """
 
-    def __init__(self, node: Node, settings: Any, throttle: Throttle,
+    def __init__(self, node: Node, settings: Settings, throttle: Throttle,
                  on_frame: Callable[[], None], on_change: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._transforms = Transforms(node)

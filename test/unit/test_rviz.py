@@ -46,9 +46,10 @@ def test_a_copy_has_the_robots_frame_and_is_the_same_otherwise(written):
     original = yaml.safe_load(config_path().read_text())
     copy = written('map', distance=60.0)
     assert copy['Visualization Manager']['Global Options'].pop('Fixed Frame') == 'map'
-    assert copy['Visualization Manager']['Views']['Current'].pop('Distance') == 60.0
+    view = copy['Visualization Manager']['Views']['Current']
+    assert (view['Distance'], view['Focal Point']['X']) == (60.0, 15.0)
+    view['Distance'], view['Focal Point']['X'] = 12, 3
     original['Visualization Manager']['Global Options'].pop('Fixed Frame')
-    original['Visualization Manager']['Views']['Current'].pop('Distance')
     assert copy == original
 
 
@@ -59,3 +60,15 @@ def test_without_calibration_nothing_is_shown_at_its_place(written):
 
     assert enabled(written('map')) - enabled(written('map', placed=False)) == {
         'Costmap', 'Obstacles', 'Ground'}
+
+
+@pytest.mark.parametrize('frame', ['robot1/odom', '1', 'a: b #c'])
+def test_any_frame_can_be_written(written, frame):
+    assert written(frame)['Visualization Manager']['Global Options']['Fixed Frame'] == frame
+
+
+def test_names_of_frames_are_large_enough_to_be_read():
+    displays = yaml.safe_load(config_path().read_text())['Visualization Manager']['Displays']
+    scale, = [display['Marker Scale'] for display in displays
+              if display['Class'].endswith('/TF')]
+    assert scale >= 2

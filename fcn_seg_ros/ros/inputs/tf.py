@@ -1,12 +1,12 @@
 """Poses of frames at an image's stamp, from TF where tf2_ros is installed."""
 
+import re
 import time
 from typing import Any
 
 from builtin_interfaces.msg import Time as StampMessage
 from rclpy.node import Node
 from rclpy.time import Time
-import yaml
 
 from ..navigation import pose_from_transform
 from ...errors import CalibrationError
@@ -61,7 +61,8 @@ class Transforms:
         self._node = node
         self._listener: Any = None
         self._buffer: Any = None
-        self._since = 0.0  # when listening began (time.monotonic())
+        self._heard = 0.0  # seconds of listening while the node's clock ran
+        self._looked, self._clock = 0.0, 0  # the last look: time.monotonic(), the node's clock
 
     def follow(self, wanted: bool) -> None:
         """
@@ -72,8 +73,13 @@ class Transforms:
         if not wanted:
             self.close()
         elif tf2_ros is not None and self._listener is None:
-            self._buffer, self._since = tf2_ros.Buffer(), time.monotonic()
+            self._heard = 0.0
+            self._buffer = tf2_ros.Buffer()
             self._listener = tf2_ros.TransformListener(self._buffer, self._node)
+        now, clock = time.monotonic(), self._node.get_clock().now().nanoseconds
+        if self._listener is not None and self._looked and clock != self._clock:
+            self._heard += now - self._looked
+        self._looked, self._clock = now, clock
 
     def pose(self, target: str, source: str, stamp: StampMessage) -> Pose:
         """
@@ -115,8 +121,12 @@ class Transforms:
         return Time.from_msg(stamp).nanoseconds < newest.nanoseconds
 
     def listening_for(self) -> float:
-        """Return the seconds since TF is listened to, 0 while it is not."""
-        return time.monotonic() - self._since if self._buffer is not None else 0.0
+        """
+        Return the seconds that TF has been listened to, 0 while it is not.
+
+        Those in which simulated time stands still do not count: others are silent, too.
+        """
+        return self._heard if self._buffer is not None else 0.0
 
     def parent_of(self, frame: str) -> tuple[str, Pose] | None:
         """
@@ -127,10 +137,12 @@ class Transforms:
         buffer = self._buffer
         if buffer is None:
             return None
-        known = yaml.safe_load(buffer.all_frames_as_yaml()) or {}
-        parent = known[frame].get('parent') if frame in known else None
-        if not parent:
+        # Searched, not parsed: a robot has hundreds of frames, and this is asked all the time.
+        entry = re.search(rf"^{re.escape(frame)}: *\n +parent: '(.+)'$",
+                          buffer.all_frames_as_yaml(), re.MULTILINE)
+        if entry is None:
             return None
+        parent = entry[1]
         try:
             found = buffer.lookup_transform_core(parent, frame, Time())
             return parent, pose_from_transform(found.transform)

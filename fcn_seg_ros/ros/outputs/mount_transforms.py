@@ -6,6 +6,7 @@ from rclpy.publisher import Publisher
 from ..inputs.tf import Transforms
 from ..mounted import Mounted
 from ..qos import latched
+from ..topic_specs import TF_STATIC
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -40,7 +41,7 @@ class MountTransforms:
         # All that was ever published: TF gives it back, and a little later than it changes.
         self._own: list[Mounted] = []
         self._left: dict[str, Mounted] = {}  # by camera: those that another node has a parent for
-        self._told = False
+        self._told: set[str] = set()  # what the log has had already
         self.states: dict[str, str] = {}
 
     def needs_transforms(self, camera: str, mounted: Mounted | None) -> bool:
@@ -64,7 +65,7 @@ class MountTransforms:
         """
         self.states = {}
         wanted = {name: mounted for name, mounted in cameras.items()
-                  if self._may_publish(name, mounted)}
+                  if self._may_publish(name, mounted, cameras)}
         changed = [mounted for name, mounted in wanted.items()
                    if name not in self._published or not mounted.same_as(self._published[name])]
         if not changed and wanted.keys() == self._published.keys():
@@ -75,22 +76,28 @@ class MountTransforms:
                 'is published as mount.* says')
         self._published, self._own = wanted, [*self._own, *changed]
         if self._publisher is None:
-            self._publisher = self._node.create_publisher(TFMessage, '/tf_static', latched())
+            self._publisher = self._node.create_publisher(TFMessage, TF_STATIC, latched())
         self._publisher.publish(TFMessage(
             transforms=[mounted.message(self._node) for mounted in wanted.values()]))
 
-    def _may_publish(self, camera: str, mounted: Mounted) -> bool:
+    def _may_publish(self, camera: str, mounted: Mounted, cameras: dict[str, Mounted]) -> bool:
         """Tell whether a camera's transform is the node's to publish; note why not."""
         if TFMessage is None:
             self.states[camera] = 'not published: tf2_ros is not installed'
-            if not self._told:
-                self._told = True
+            if '' not in self._told:
+                self._told.add('')
                 self._node.get_logger().info(
                     'tf2_ros is not installed, so that the transform of mount.* is not published: '
                     'install it, or publish the transform otherwise, before Nav2 takes clouds')
             return False
         if mounted.frame == mounted.parent:
-            self.states[camera] = 'not published: images come in the ground frame'
+            self._refuse(camera, f'images come with the frame_id {mounted.frame}, which is '
+                                 "ground_frame: give them one of the camera's own")
+            return False
+        if any(other.frame == mounted.frame and not other.same_as(mounted)
+               for other in cameras.values()):
+            self._refuse(camera, f'several cameras send the frame_id {mounted.frame} from '
+                                 'different mounts: give each a frame of its own')
             return False
         found = self._transforms.parent_of(mounted.frame)
         if found is not None and not any(
@@ -106,14 +113,26 @@ class MountTransforms:
         self.states[camera] = f'published, from {mounted.parent} to {mounted.frame}'
         return True
 
+    def _refuse(self, camera: str, reason: str) -> None:
+        """Note, and warn once, that something keeps a transform from being published."""
+        self.states[camera] = f'not published: {reason}'
+        if reason not in self._told:
+            self._told.add(reason)
+            self._node.get_logger().warning(
+                f'the transform of mount.* is not published: {reason}')
+
     def _leave(self, camera: str, mounted: Mounted, parent: str) -> None:
         """Leave a frame to the node that gives it its parent."""
         self._left[camera] = mounted
-        if camera in self._published:
+        if camera not in self._published:
+            self._node.get_logger().info(
+                f'TF has {parent} as the parent of {mounted.frame}, so that mount.* is not '
+                f'published: Nav2 needs {mounted.parent} and {parent} connected')
+        else:
             self._node.get_logger().warning(
                 f'another node publishes a transform of {mounted.frame}, from {parent}: that of '
-                'mount.* is published no more. Set mount.publish_tf to false, and start anew who '
-                'listens to TF, since what was said on /tf_static stays with them')
+                'mount.* is published no more. Set mount.publish_tf to false, and start Nav2 '
+                'anew: of both transforms it goes by the one that it heard last')
 
     def close(self) -> None:
         """Publish nothing any more."""
