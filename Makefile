@@ -36,11 +36,8 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help venv demo test lint test-unit test-py310 test-build test-node test-fuzz test-e2e soak fuzz generate \
-=======
-.PHONY: help venv demo test lint test-unit test-build test-node test-lean test-fuzz test-e2e soak fuzz generate \
->>>>>>> main
+.PHONY: help venv demo test lint test-unit test-py310 test-build test-node test-lean test-fuzz test-e2e \
+	soak fuzz generate \
 	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
 .NOTPARALLEL:
