@@ -27,11 +27,12 @@ import yaml
 
 CLIP = str(share_dir() / 'demo' / 'walkers.mp4')
 CLIP_ARGUMENTS = {
-    'hfov': '34', 'params_file': str(share_dir() / 'demo' / 'walkers.yaml'),
+    'hfov': '35', 'params_file': str(share_dir() / 'demo' / 'walkers.yaml'),
+    'roles': str(share_dir() / 'demo' / 'walkers_roles.yaml'),
     'rviz_frame': 'base_footprint', 'rviz_distance': '60'}
-"""What fits the clip's camera: from the heights of the persons in it (demo/README.md)."""
-CLIP_ROLES = str(share_dir() / 'demo' / 'walkers_roles.yaml')
-"""What the bundled network's classes mean there."""
+"""What fits the clip: demo/README.md says why."""
+OTHERWISE = {'hfov': ('calibration',), 'roles': ('network', 'params_file')}
+"""The user's arguments that some of these do not go with."""
 ARGUMENTS = {
     'source': (CLIP,
                'Video, picture, folder or glob of pictures, /dev/videoN, or rosbag2 recording.'),
@@ -71,12 +72,9 @@ def _check(context):
                 raise RuntimeError(f'argument image: {error}') from None
             given.setdefault('image_transport', transport)
         return
-    if given['source'] == CLIP and not given['calibration'] and not given['hfov']:
-        given['hfov'] = CLIP_ARGUMENTS['hfov']
-        if not given.get('network') and not given.get('params_file'):
-            given.setdefault('roles', CLIP_ROLES)
-        for name, value in CLIP_ARGUMENTS.items():
-            given.setdefault(name, value)
+    if given['source'] == CLIP:
+        given.update({name: value for name, value in CLIP_ARGUMENTS.items()
+                      if not any(map(given.get, (name, *OTHERWISE.get(name, ()))))})
     elif not (given['hfov'] or given['calibration']):
         given.setdefault('rviz_clouds', 'false')  # nobody knows where anything is
     _Parser.check(_camera_arguments(given))

@@ -27,13 +27,13 @@ class Camera:
     :param transforms: where all cameras look transforms up.
     :param costmap: the grid that all cameras vote for.
     :param throttle: for problems that come with every frame.
-    :param hold_masks: tells whether class masks have to wait.
+    :param hold_masks: tells whether class masks have to wait, see :class:`.PictureOutputs`.
     """
 
     def __init__(self, node: Node, name: str, transport: str, on_frame: Callable[[], None],
                  on_change: Callable[[], None], *, transforms: Transforms,
                  costmap: CostmapOutput, throttle: Throttle,
-                 hold_masks: Callable[[], bool]) -> None:
+                 hold_masks: Callable[[bool], bool]) -> None:
         self.name = name
         self.frame_id = ''  # of the newest image that told one
         self.statistics = Statistics()

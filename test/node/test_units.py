@@ -124,11 +124,19 @@ def test_label_info_names_the_classes(monkeypatch):
         message, = node.published
         # Masks wait while the names are on their way to who has just come.
         output.renew()
-        assert len(node.published) == 1 and not output.is_on_its_way()
+        assert len(node.published) == 1 and not output.is_on_its_way(False)
         node.subscribers = 1
         output.renew()
         output.renew()
-        assert node.published == [message, message] and output.is_on_its_way()
+        assert node.published == [message, message] and output.is_on_its_way(False)
+        # Who comes for masks may be about to ask for the names.
+        late = FakeNode()
+        output = label_info.LabelInfoOutput(late, lambda: None)
+        output.publish(classes, 0.25)
+        assert not output.is_on_its_way(True)
+        monkeypatch.setattr(label_info.time, 'sleep',
+                            lambda seconds: setattr(late, 'subscribers', 1))
+        assert output.is_on_its_way(True) and len(late.published) == 2
         assert message.threshold == 0.25
         assert [(c.class_id, c.class_name) for c in message.class_map] == [(0, 'road'), (1, 'sky')]
         assert message.header.stamp.sec > 0

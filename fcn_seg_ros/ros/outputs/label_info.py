@@ -1,6 +1,7 @@
 """The id-to-name map as a vision_msgs/LabelInfo, where vision_msgs is installed."""
 
 from collections.abc import Callable
+import threading
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from rclpy.node import Node
 
 from ..events import when_matched
 from ..qos import latched
+from ..topic_specs import LABEL_INFO
 from ...networks.classes import ClassSet
 
 try:
@@ -18,6 +20,10 @@ except ImportError:  # not among the ROS 2 packages of PyPI
 
 _HOLD = 0.5
 """Seconds in which the names are on their way to a new subscriber."""
+_ASKING = 0.1
+"""Seconds that a new subscriber of masks may take to ask for the names as well."""
+_POLL = 0.005
+"""Seconds between looks whether it has."""
 
 
 class LabelInfoOutput:
@@ -34,17 +40,18 @@ class LabelInfoOutput:
 
     def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
         self._node = node
+        self._lock = threading.Lock()  # masks are published in a thread of their own
         self._message: Any = None
         self._subscribers = 0
         self._held_until = 0.0  # time.monotonic()
-        self._topic = node.resolve_topic_name('~/label_info')
+        self._topic = node.resolve_topic_name(f'~/{LABEL_INFO}')
         if LabelInfo is None:
             node.get_logger().info(
                 'vision_msgs is not installed, so that there is no ~/label_info: install it '
                 "before you use Nav2's semantic_segmentation_layer, which without it ends "
                 "Nav2's process at the first mask")
         self._publisher = LabelInfo and node.create_publisher(
-            LabelInfo, '~/label_info', latched(), event_callbacks=when_matched(on_change),
+            LabelInfo, f'~/{LABEL_INFO}', latched(), event_callbacks=when_matched(on_change),
             callback_group=MutuallyExclusiveCallbackGroup())
 
     @property
@@ -76,15 +83,29 @@ class LabelInfoOutput:
         """Publish anew when somebody has come to subscribe; cheap otherwise: call it often."""
         if self._publisher is None or self._message is None:
             return
-        subscribers, before = self._publisher.get_subscription_count(), self._subscribers
-        self._subscribers = subscribers
-        if subscribers > before:
-            self._held_until = time.monotonic() + _HOLD
-            self._publisher.publish(self._message)
+        with self._lock:
+            subscribers, before = self._publisher.get_subscription_count(), self._subscribers
+            self._subscribers = subscribers
+            if subscribers > before:
+                self._held_until = time.monotonic() + _HOLD
+                self._publisher.publish(self._message)
 
-    def is_on_its_way(self) -> bool:
-        """Tell whether a new subscriber may still wait for the names."""
-        return time.monotonic() < self._held_until
+    def is_on_its_way(self, new_reader: bool) -> bool:
+        """
+        Tell whether a new subscriber may still wait for the names.
+
+        :param new_reader: somebody has just come to subscribe to masks, and is waited for a
+            moment, as it may be about to subscribe to the names.
+        """
+        end = time.monotonic() + (_ASKING if new_reader and self._publisher is not None else 0.0)
+        while True:
+            self.renew()
+            now = time.monotonic()
+            if now < self._held_until:
+                return True
+            if now >= end:
+                return False
+            time.sleep(_POLL)
 
     def close(self) -> None:
         """Destroy the publisher."""
