@@ -98,7 +98,7 @@ def _labelled(name: str, root: str, split: str) -> 'tuple[list[UInt8Array], Labe
     from ..bench.tune import Labels
     from ..training.datasets import open_dataset
     dataset = open_dataset(name, root, split)
-    step = -(-len(dataset) // _LABELLED)
+    step = max(1, -(-len(dataset) // _LABELLED))
     items = [dataset[index] for index in range(0, len(dataset), step)]
     return ([picture.permute(1, 2, 0).contiguous().numpy() for picture, _ in items],
             Labels([mask.numpy() for _, mask in items], dataset.classes))

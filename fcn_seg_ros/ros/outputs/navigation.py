@@ -12,7 +12,8 @@ from .group import Publishers
 from ..frame import Frame
 from ..inputs.depth import DepthInput
 from ..inputs.tf import TransformError, Transforms
-from ..navigation import GridPipeline, points_message, robot_in_grid, seconds, selection_message
+from ..navigation import GridPipeline, robot_in_grid
+from ..navigation_messages import points_message, seconds, selection_message
 from ..qos import latched
 from ..statistics import Statistics
 from ..throttle import Throttle
