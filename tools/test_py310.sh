@@ -42,6 +42,11 @@ if ! cmp -s "$requirements" "$stamp"; then
   "$venv/bin/python" -m pip install --disable-pip-version-check -q -r "$requirements"
   cp "$requirements" "$stamp"
 fi
+# From a copy: another build may be going on in this folder.
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+tar -cf - --exclude='./.*' --exclude=./build --exclude=./install --exclude=./log . \
+  | tar -xf - -C "$copy"
 FCN_SEG_ROS=off "$venv/bin/python" -m pip install --disable-pip-version-check -q \
-  --no-build-isolation --no-deps .
+  --no-build-isolation --no-deps "$copy"
 "$venv/bin/python" -m pytest "$@" test/unit
