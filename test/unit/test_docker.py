@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 BASES = {'nvcr.io/nvidia/pytorch:24.06-py3-igpu': 'jammy',
          'nvcr.io/nvidia/pytorch:25.08-py3': 'noble'}
-"""The Ubuntu that images of NVIDIA's are made of, as its release notes say."""
+"""The Ubuntu that images of NVIDIA's are made of."""
 UBUNTUS = {'humble': 'jammy', 'jazzy': 'noble'}
 """What a distribution of ROS 2 has packages for, and so the Ubuntu of the image ros:NAME."""
 PYTHONS = {'jammy': '3.10', 'noble': '3.12'}

@@ -18,8 +18,8 @@ PACKAGE = 'fcn_seg_ros'
 MODULES = sorted((REPOSITORY / PACKAGE).rglob('*.py'))
 # Packages of ROS 2 that are not on PyPI: the node does without where they are missing.
 ROS_WORKSPACE_ONLY = {
-    'cv_bridge', 'launch', 'launch_ros', 'message_filters', 'sensor_msgs_py', 'tf2_ros',
-    'vision_msgs'}
+    'cv_bridge', 'launch', 'launch_ros', 'message_filters', 'sensor_msgs_py', 'tf2_msgs',
+    'tf2_ros', 'vision_msgs'}
 # Where rosdep's name for a module's package is not the module's own.
 ROSDEP_KEYS = {
     'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'PIL': 'python3-pil',
