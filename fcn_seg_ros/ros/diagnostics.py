@@ -109,6 +109,7 @@ def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
         'frame rate (Hz)': f'{rate:.2f}',
         'age of the last frame (s)': 'none yet' if age is None else f'{age:.2f}',
         'camera_info': 'received' if source.info is not None else 'none',
+        'camera_info topic': source.info_topic,
         **_counts(statistics, 'error:', 'errors: '),
         **_counts(statistics, 'note:', 'odd headers: '),
     }
@@ -195,6 +196,7 @@ def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
     status.values = {
         'subscribed outputs': ', '.join(wanted) or 'none',
         'places from': navigation.places_from,
+        'depth topic': navigation.depth.topic,
         'depth images': 'expected' if navigation.depth.expected else 'none offered',
         **_counts(statistics, 'nav:', 'problems: '),
     }
