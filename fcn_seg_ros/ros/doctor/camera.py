@@ -24,8 +24,8 @@ from ...errors import CalibrationError, ImageError
 _FRAMES = 20
 """As many make a rate."""
 _FOR_PLACES = 'masks need none, clouds and the grid do'
-_MEMORY = ("give the camera driver the node's DDS profile (README, \"Large images over DDS\"), and "
-           'see that it runs')
+_MEMORY = ("see that it runs, and give it the node's DDS profile (README, \"Large images over "
+           'DDS")')
 
 
 @dataclass(frozen=True)

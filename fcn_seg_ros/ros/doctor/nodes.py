@@ -107,9 +107,10 @@ def _state(segmentation: SegmentationNode) -> Finding:
     facts = next(iter(segmentation.values(': network')), {})
     state = facts.get('state', 'unknown')
     if state == 'active':
-        return Finding(Level.OK, segmentation.name, f"active, {facts.get('network', 'no network')} "
-                       f"with {facts.get('engine', 'no engine')} in "
-                       f"{facts.get('precision', 'no precision')}")
+        network, engine, precision = (facts.get(key, 'unknown')
+                                      for key in ('network', 'engine', 'precision'))
+        return Finding(Level.OK, segmentation.name,
+                       f'active, {network} with {engine} in {precision}')
     step = {'inactive': 'activate', 'unconfigured': 'configure'}.get(state)
     return Finding(Level.WARNING, segmentation.name, f'it is {state}: nothing comes out',
                    f'ros2 lifecycle set {segmentation.name} {step}' if step
