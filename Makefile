@@ -25,6 +25,9 @@ PYTHON_SOURCES := setup.py $(wildcard scripts/* demo docs fcn_seg_ros launch tes
 quietly = @echo '$(1)'; log=$$(mktemp) && { $(1) > $$log 2>&1 || { cat $$log; false; }; }; \
 	  status=$$?; rm -f $$log; exit $$status
 
+# The node's tests with frames in them.
+LEAN := cameras.py faults.py inputs.py outputs.py
+
 # A ROS 2 that is sourced in the shell and the wheels in $(VENV) must not meet in one process.
 ifdef AMENT_PREFIX_PATH
   unexport LD_LIBRARY_PATH
@@ -33,7 +36,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-build test-node test-fuzz test-e2e soak fuzz generate \
+.PHONY: help venv demo test lint test-unit test-build test-node test-lean test-fuzz test-e2e soak fuzz generate \
 	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
 .NOTPARALLEL:
@@ -48,7 +51,7 @@ venv:  ## Make the virtual environment and install the package and all it needs 
 demo: venv  ## Show the node at work on a video; leaves a picture in demo_output/
 	$(BIN)/python demo/demo.py
 
-test: lint docs test-unit test-build test-node test-fuzz test-e2e  ## Run the linters, make the pages, run all tests below
+test: lint docs test-unit test-build test-node test-lean test-fuzz test-e2e  ## Run the linters, make the pages, run all tests below
 
 lint: venv  ## Run the linters of ROS 2, Ruff, mypy, the rules of imports and of made files, ShellCheck and Hadolint
 	$(BIN)/ruff check .
@@ -71,6 +74,9 @@ test-build: venv  ## Build with pip and with colcon, and use what they install
 
 test-node: venv  ## Test the node in processes of its own, over DDS
 	$(PYTEST) $(PYTEST_ARGS) test/node
+
+test-lean: venv  ## Test the node's frames once more, in processes that cannot import PyTorch
+	FCN_SEG_TEST_WITHOUT_TORCH=1 $(PYTEST) $(PYTEST_ARGS) $(addprefix test/node/test_,$(LEAN))
 
 test-fuzz: venv  ## Test with a few hundred generated messages what the node lets in
 	$(PYTEST) $(PYTEST_ARGS) test/fuzz

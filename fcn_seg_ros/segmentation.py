@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .errors import MediaError, OptionError
 from .fractions import count_ids
+from .images.drawing import paint_classes
 from .images.files import PICTURE_SUFFIXES
 from .inference.cpu_backend import nearest_cells
 from .networks.classes import ClassSet, UNKNOWN
@@ -78,7 +79,7 @@ class Segmentation:
     @cached_property
     def color_mask(self) -> UInt8Array:
         """Return the class colours, uint8 array H x W x 3, RGB; unknown is black."""
-        return np.asarray(cv2.applyColorMap(self.class_mask, self._palette), np.uint8)
+        return paint_classes(self.class_mask, self._palette)
 
     @cached_property
     def histogram(self) -> Int64Array:

@@ -1,6 +1,6 @@
 """From pictures to classes: the core's front door, without ROS."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 import logging
 from numbers import Real
@@ -50,6 +50,8 @@ class Segmenter:
     :param ignore_classes: a label, or several, that are never predicted.
     :param min_confidence: pixels below this probability, 0 to 1, become unknown (255).
     :param nearest: take scores from the nearest grid cell instead of interpolating.
+    :param on_wait: called about ten times a second while an engine is built, which takes
+        minutes with TensorRT; what it raises breaks that off.
     :raises FcnSegError: when the network, its weights or the device can't be had, or an option
         has a value that it cannot have.
     """
@@ -59,7 +61,8 @@ class Segmenter:
                  device: Any = 'auto', engine: str = 'auto', precision: str = 'auto',
                  threads: int = 0, deterministic: bool = False,
                  ignore_classes: str | Iterable[str] | None = ('void',),
-                 min_confidence: float = 0.0, nearest: bool = False) -> None:
+                 min_confidence: float = 0.0, nearest: bool = False,
+                 on_wait: Callable[[], object] = lambda: None) -> None:
         self.network, file = find_network(network, weights, models_dir)
         self.weights = str(file)
         self.device = resolve_device(device)
@@ -69,7 +72,8 @@ class Segmenter:
             EngineRequest(
                 load_model=self._load_model, size=self.input_size,
                 num_classes=len(self.classes), device=self.device, precision=precision,
-                threads=threads, deterministic=deterministic, weights=self.weights),
+                threads=threads, deterministic=deterministic, weights=self.weights,
+                on_wait=on_wait),
             engine, mean=self.network.mean, std=self.network.std, nearest=nearest)
         self._nearest = nearest
         # One picture at a time: the engines keep buffers of their own between calls.

@@ -25,8 +25,16 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 import yaml
 
+CLIP = str(share_dir() / 'demo' / 'walkers.mp4')
+CLIP_ARGUMENTS = {
+    'hfov': '35', 'params_file': str(share_dir() / 'demo' / 'walkers.yaml'),
+    'roles': str(share_dir() / 'demo' / 'walkers_roles.yaml'),
+    'rviz_frame': 'base_footprint', 'rviz_distance': '60'}
+"""What fits the clip: demo/README.md says why."""
+OTHERWISE = {'hfov': ('calibration',), 'roles': ('network', 'params_file')}
+"""The user's arguments that some of these do not go with."""
 ARGUMENTS = {
-    'source': (str(share_dir() / 'demo' / 'walkers.mp4'),
+    'source': (CLIP,
                'Video, picture, folder or glob of pictures, /dev/videoN, or rosbag2 recording.'),
     'rate': ('', "Pictures a second. Empty: the source's own, 10 for pictures."),
     'size': ('', 'WIDTHxHEIGHT of the pictures. Empty: as they are.'),
@@ -63,8 +71,13 @@ def _check(context):
             except FcnSegError as error:
                 raise RuntimeError(f'argument image: {error}') from None
             given.setdefault('image_transport', transport)
-    else:
-        _Parser.check(_camera_arguments(given))
+        return
+    if given['source'] == CLIP:
+        given.update({name: value for name, value in CLIP_ARGUMENTS.items()
+                      if not any(map(given.get, (name, *OTHERWISE.get(name, ()))))})
+    elif not (given['hfov'] or given['calibration']):
+        given.setdefault('rviz_clouds', 'false')  # nobody knows where anything is
+    _Parser.check(_camera_arguments(given))
 
 
 def _play(context):

@@ -11,10 +11,12 @@ from pathlib import Path
 from ament_index_python.packages import PackageNotFoundError
 from fcn_seg_ros.ros.dds import profile_environment
 from fcn_seg_ros.ros.parameter_specs import SPECS
-from fcn_seg_ros.ros.rviz import config_path, remappings
+from fcn_seg_ros.ros.rviz import remappings, write_config
 from fcn_seg_ros.support.paths import share_dir
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable)
+from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, SubstitutionFailure
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import ExecutableInPackage
@@ -33,6 +35,8 @@ OTHERS = {
     'respawn': ('false', 'Start the node again when it ends.', ('true', 'false')),
     'rviz': ('false', "Open RViz as well, on the node's topics.", ('true', 'false')),
     'rviz_frame': ('base_link', 'Frame that RViz shows clouds and grid in.', None),
+    'rviz_clouds': ('true', 'RViz shows clouds and grid, too.', ('true', 'false')),
+    'rviz_distance': ('12', 'Distance of the eye in RViz, m.', None),
 }
 
 
@@ -65,26 +69,35 @@ def _start(context):
         namespace=given['namespace'], output='screen', respawn=given['respawn'] == 'true',
         respawn_delay=2.0, parameters=[given['params_file'], values], remappings=names,
         ros_arguments=['--log-level', f"{given['name']}:={given['log_level']}"])
-    return [node, *([_rviz(given, values, context)] if given['rviz'] == 'true' else [])]
+    return [node, *(_rviz(given, values, context) if given['rviz'] == 'true' else [])]
 
 
 def _rviz(given, values, context):
     """
     Return RViz on the topics of the node, of its first camera if it has several.
 
-    :raises RuntimeError: where it is not installed, before the node is started.
+    :raises RuntimeError: where it is not installed, before the node is started, and for a
+        distance that is none.
     """
     try:
         ExecutableInPackage('rviz2', 'rviz2').perform(context)
     except (PackageNotFoundError, SubstitutionFailure) as error:
         raise RuntimeError(f'argument rviz needs rviz2: {error}') from None
+    try:
+        distance = float(given['rviz_distance'])
+    except ValueError:
+        raise RuntimeError(
+            f"argument rviz_distance: '{given['rviz_distance']}' is no number") from None
     cameras = values.get('cameras', [])
-    return Node(
-        package='rviz2', executable='rviz2', output='screen',
-        arguments=['-d', str(config_path()), '-f', given['rviz_frame']],
+    config = write_config(given['rviz_frame'], placed=given['rviz_clouds'] == 'true',
+                          distance=distance)
+    rviz = Node(
+        package='rviz2', executable='rviz2', output='screen', arguments=['-d', str(config)],
         parameters=[{'use_sim_time': values['use_sim_time']}],
         remappings=remappings(name=given['name'], namespace=given['namespace'],
                               image=given['image'], camera=cameras[0] if cameras else ''))
+    return [rviz, RegisterEventHandler(OnProcessExit(
+        target_action=rviz, on_exit=lambda *event: config.unlink(missing_ok=True)))]
 
 
 def _choices(spec):

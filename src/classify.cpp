@@ -123,7 +123,7 @@ Classify fastest()
 extern "C" {
 
 // Raised with every change of a signature; the Python side checks it.
-int fcn_seg_kernels_version() {return 3;}
+int fcn_seg_kernels_version() {return 4;}
 
 // scores: num_classes x h x w numbers, which are `strides` apart.  Returns 0, or 1 when memory
 // is short or an exception came.

@@ -16,7 +16,18 @@ def check(results):
             _at_least('throughput / usual node', rate['ours'] / rate['usual'], 3.0),
             _at_most('latency / forward pass', latency['ours'] / latency['forward'], 1.25),
             _at_most('latency / forward pass, class mask and fractions only',
-                     latency['mask'] / latency['forward'], 1.15)]
+                     latency['mask'] / latency['forward'], 1.15),
+            _at_most('added to the forward pass, all outputs, ms',
+                     latency['ours'] - latency['forward'], 8.0)]
+        if 'other' in latency:
+            rows.append(_at_most(
+                'added to the forward pass / by the other version',
+                (latency['ours'] - latency['forward']) / (latency['other'] - latency['forward']),
+                1.0))
+    if 'start' in results:
+        ours = results['start']['ours']
+        rows += [_at_most('start to waiting for images, s', ours['start']['median'] / 1e3, 1.5),
+                 _at_most('resident memory, idle, MB', ours['memory'] / 1e6, 300.0)]
     if 'idle' in results:
         rows.append(_at_most('CPU with no subscriber, % of a core', 100 * results['idle'], 1.0))
     if 'memory' in results:

@@ -6,7 +6,9 @@ import numpy as np
 from .goals import check
 
 _NAMES = {'forward': 'forward pass alone', 'ours': 'this node, all outputs',
-          'mask': 'this node, class mask and fractions', 'usual': 'the usual way, all outputs'}
+          'mask': 'this node, class mask and fractions', 'usual': 'the usual way, all outputs',
+          'other': 'the other version, all outputs'}
+_NODES = {'ours': 'this node', 'usual': 'the usual way', 'other': 'the other version'}
 _BAR, _TEXT, _BACK = (66, 122, 190), (30, 30, 30), (255, 255, 255)
 
 
@@ -23,6 +25,18 @@ def to_text(results):
         blocks.append(_table(
             ('end to end', 'latency ms', 'quartiles ms', 'frames/s'),
             [(_NAMES[name], *_timing(latency[name]), f'{rate[name]:.1f}') for name in latency]))
+    if 'launches' in results:
+        blocks.append(_table(('a frame on the GPU', 'how many'),
+                             list(results['launches'].items())))
+    if 'start' in results:
+        ours = results['start']['ours']
+        blocks.append(_table(
+            ('start to waiting for images', 'median ms', 'quartiles ms', 'this, of it',
+             'resident MB', 'this, of it'),
+            [(_NODES[name], *_timing(r['start']),
+              f'{ours["start"]["median"] / r["start"]["median"]:.2f}',
+              f'{r["memory"] / 1e6:.0f}', f'{ours["memory"] / r["memory"]:.2f}')
+             for name, r in results['start'].items()]))
     if 'published' in results:
         blocks.append(_table(('published for this board', 'frames/s'), [
             (f'jetson-inference on {results["published"]["machine"]}',

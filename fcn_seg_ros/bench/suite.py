@@ -1,15 +1,17 @@
 """All of the benchmark, or parts of it, one after the other."""
 
+from functools import partial
 from importlib.util import find_spec
 import logging
 
 from . import engines, machine, stages
+from .launches import count_launches
 from .timing import Timing
 from ..errors import FcnSegError
 from ..segmenter import Segmenter
 
 CORE_PARTS = ('stages', 'engines')
-ROS_PARTS = ('dds', 'idle', 'memory', 'cameras', 'profile')
+ROS_PARTS = ('dds', 'start', 'idle', 'memory', 'cameras', 'profile')
 PARTS = CORE_PARTS + ROS_PARTS
 CAMERAS = (1, 2, 4, 8)
 
@@ -34,7 +36,8 @@ def choose_parts(asked):
     return [part for part in parts if part not in missing]
 
 
-def run(options, parts, *, size, seconds, rounds, frames, image='', progress=print):
+def run(options, parts, *, size, seconds, rounds, frames, image='', against='',
+        progress=print):
     """
     Run parts of the benchmark.
 
@@ -46,6 +49,7 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', progress=pri
     :param rounds: how often those are taken that are compared with each other.
     :param frames: to watch the memory for.
     :param image: file with the picture that the cameras see, '' for the package's own.
+    :param against: a checkout of another version to compare the node with, '' for none.
     :param progress: called with a line for each part.
     :returns: the results, ready for JSON; durations in milliseconds.  Under 'failed' are the
         parts over DDS that could not be measured, and why.
@@ -63,6 +67,8 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', progress=pri
     if 'stages' in parts:
         progress('steps of a frame')
         results['stages'] = stages.measure_stages(segmenter, picture, seconds)
+        if segmenter.device.type == 'cuda':
+            results['launches'] = count_launches(partial(segmenter, picture))
     forward = None
     if {'engines', 'dds'} & set(parts):
         progress('engines')
@@ -76,18 +82,22 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', progress=pri
     del segmenter  # the node's processes need the memory
     ros_parts = [part for part in parts if part in ROS_PARTS]
     if ros_parts:
-        _run_ros(results, ros_parts, options, picture, forward, seconds, rounds, frames, progress)
+        _run_ros(results, ros_parts, options, picture, forward, seconds, rounds, frames,
+                 against, progress)
     return _for_json(results)
 
 
-def _run_ros(results, parts, options, picture, forward, seconds, rounds, frames, progress):
+def _run_ros(results, parts, options, picture, forward, seconds, rounds, frames, against,
+             progress):
     from .dds import end_to_end
     from .dds.processes import ProcessGroup
     processes = ProcessGroup(picture)
     steps = (
         ('dds', 'messages', lambda: end_to_end.measure_messages(processes, seconds)),
         ('dds', 'end_to_end', lambda: end_to_end.compare(
-            processes, options, forward, seconds, rounds)),
+            processes, options, forward, seconds, rounds, against)),
+        ('start', 'start', lambda: end_to_end.measure_start(
+            processes, options, rounds, against)),
         ('idle', 'idle', lambda: end_to_end.measure_idle(processes, options, seconds)),
         ('memory', 'memory', lambda: {
             'bytes': end_to_end.measure_memory(processes, options, frames), 'frames': frames}),

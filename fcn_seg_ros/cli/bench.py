@@ -13,6 +13,7 @@ _PARTS = {
     'stages': 'steps of a frame: decoding, pre-processing, forward pass, post-processing',
     'engines': 'forward pass of every engine that works here',
     'dds': 'latency and throughput over DDS, against a node written the usual way',
+    'start': 'from the start of the process to waiting for images, and the memory it takes',
     'idle': 'processor time with no subscriber',
     'memory': 'memory growth',
     'cameras': 'one network for 1, 2, 4 and 8 cameras',
@@ -26,6 +27,7 @@ examples:
   fcn-seg bench --json bench.json --png bench.png
   fcn-seg bench --stages --engines --network fcn-resnet18-cityscapes-1024x512
   fcn-seg bench --dds --seconds 2 --rounds 1
+  fcn-seg bench --dds --start --against ~/fcn_seg_ros_of_last_month
 """
 
 
@@ -47,6 +49,10 @@ def add_parser(subparsers):
                              'each other (default: %(default)d)')
     parser.add_argument('--frames', type=int, choices=range(10, 1_000_001), default=3000,
                         metavar='N', help='to watch the memory for (default: %(default)d)')
+    parser.add_argument('--against', default='', metavar='FOLDER', type=_checkout,
+                        help='checkout of another version, whose node is measured in turns with '
+                             'this one by --dds and --start; built with CMake, if it is to have '
+                             'its compiled part')
     parser.add_argument('--json', metavar='FILE', help='write all the numbers')
     parser.add_argument('--png', metavar='FILE', help='write a bar chart')
     parts = parser.add_argument_group('parts')
@@ -70,6 +76,7 @@ def run(args):
     results = suite.run(
         options, parts, size=(args.size.width, args.size.height), seconds=args.seconds,
         rounds=args.rounds, frames=args.frames, image=args.image,
+        against=args.against,
         progress=lambda text: print(f'... {text}', file=sys.stderr, flush=True))
     print(report.to_text(results))
     if args.json:
@@ -81,6 +88,13 @@ def run(args):
     for name, reason in results.get('failed', {}).items():
         print(f'fcn-seg: {name.replace("_", " ")} not measured: {reason}', file=sys.stderr)
     return int('failed' in results)
+
+
+def _checkout(text):
+    folder = Path(text).expanduser().resolve()
+    if not (folder / 'fcn_seg_ros' / '__init__.py').is_file():
+        raise argparse.ArgumentTypeError(f'{folder} is no checkout of fcn_seg_ros')
+    return str(folder)
 
 
 def _positive(text):

@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                     'masks are those that the node would make on this machine.')
     parser.add_argument('--data', required=True, metavar='NAME',
                         help='name of a data set that docs/training.md lists, such as camvid, '
-                             'folder, labelme, coco, cvat or roboflow')
+                             'folder, labelme, coco, cvat, roboflow or labelstudio')
     parser.add_argument('--root', required=True, metavar='DIR',
                         help='folder of the data set, or the zip file of an export')
     parser.add_argument('--split', default='val', help='part of the data set (default: val)')

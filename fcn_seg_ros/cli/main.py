@@ -18,6 +18,7 @@ COMMANDS = (
     'fetch',
     'segment',
     'camera',
+    'frames',
     'train',
     'evaluate',
     'export',

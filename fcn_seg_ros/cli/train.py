@@ -25,7 +25,8 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
                         help="folder of the data set, where the recipe doesn't say it")
     parser.add_argument('--data', default='', metavar='NAME',
                         help="kind of the data set instead of the recipe's, such as folder, "
-                             'labelme, coco, cvat or roboflow (docs/training.md lists them)')
+                             'labelme, coco, cvat, roboflow or labelstudio '
+                             '(docs/training.md lists them)')
     parser.add_argument('--name', default='', help="the network's name instead of the recipe's")
     parser.add_argument('--set', action='append', default=[], metavar='SECTION.KEY=VALUE',
                         dest='overrides', help='change a value of the recipe; may be repeated')

@@ -3,12 +3,19 @@
 import argparse
 from itertools import islice
 import sys
+from typing import TYPE_CHECKING
 
 from .network_options import DEFAULT_NETWORK
+from ..errors import FcnSegError
 from ..support.arrays import UInt8Array
+
+if TYPE_CHECKING:
+    from ..bench.tune import Labels
 
 _PICTURES = 8
 """Pictures that are segmented: of the demo's clip, or evenly from a folder."""
+_LABELLED = 64
+"""Pictures of a data set that are segmented, evenly from all that it has."""
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -33,6 +40,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--images', default='', metavar='DIR',
                         help="pictures like your camera's (default: the demo's clip)")
+    parser.add_argument('--data', default='', metavar='NAME',
+                        help='labelled pictures instead, which the table then has the mean IoU '
+                             'of: name of a data set, as fcn-seg evaluate takes it')
+    parser.add_argument('--root', default='', metavar='DIR', help='folder of the data set')
+    parser.add_argument('--split', default='val', help='part of the data set (default: val)')
     parser.add_argument('--agreement', type=_share, default=0.99, metavar='SHARE',
                         help='share of the pixels that must have the same class as in fp32, 0 '
                              'to 1 (default: %(default)s)')
@@ -53,8 +65,15 @@ def run(args: argparse.Namespace) -> None:
     """
     from ..bench import tune
     from ..inference.tuning import remember
+    if bool(args.data) != bool(args.root) or (args.data and args.images):
+        raise FcnSegError('labelled pictures are --data NAME and --root DIR, without --images')
+    labels = None
+    if args.data:
+        pictures, labels = _labelled(args.data, args.root, args.split)
+    else:
+        pictures = _pictures(args.images)
     rows, where = tune.measure(
-        args.network, _pictures(args.images), device=args.device, rounds=args.rounds,
+        args.network, pictures, labels=labels, device=args.device, rounds=args.rounds,
         weights=args.weights, models_dir=args.models_dir,
         progress=lambda line: print(line, file=sys.stderr))
     print(tune.table(rows))
@@ -76,6 +95,17 @@ def _pictures(folder: str) -> list[UInt8Array]:
     with Video(str(share_dir() / 'demo' / 'walkers.mp4')) as video:
         step = max(1, (video.length or _PICTURES) // _PICTURES)
         return list(islice(video, 0, step * _PICTURES, step))
+
+
+def _labelled(name: str, root: str, split: str) -> 'tuple[list[UInt8Array], Labels]':
+    """Return some pictures of a data set, and their labels."""
+    from ..bench.tune import Labels
+    from ..training.datasets import open_dataset
+    dataset = open_dataset(name, root, split)
+    step = -(-len(dataset) // _LABELLED)
+    items = [dataset[index] for index in range(0, len(dataset), step)]
+    return ([picture.permute(1, 2, 0).contiguous().numpy() for picture, _ in items],
+            Labels([mask.numpy() for _, mask in items], dataset.classes))
 
 
 def _share(text: str) -> float:

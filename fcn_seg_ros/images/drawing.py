@@ -6,6 +6,7 @@ ASCII; other characters of a label come out as question marks.
 """
 
 from collections.abc import Sequence
+import ctypes
 from typing import TypeAlias
 
 import cv2
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from ..networks.classes import ClassSet, UNKNOWN
 from ..support.arrays import UInt8Array
+from ..support.compiled import load, pointer
 
 Color: TypeAlias = tuple[int, int, int]
 """R, G, B, each 0 to 255."""
@@ -26,6 +28,23 @@ PAPER, INK, FAINT = (255, 255, 255), (32, 32, 32), (120, 120, 120)
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _UNKNOWN_COLOR = (0, 0, 0)
+
+
+def paint_classes(class_mask: UInt8Array, palette: UInt8Array) -> UInt8Array:
+    """
+    Return a mask in the colours of its classes, uint8 array H x W x 3.
+
+    :param class_mask: uint8 array H x W, class id per pixel.
+    :param palette: the colours as OpenCV's colour maps, contiguous uint8 array 256 x 1 x 3.
+    """
+    library = load()
+    if library is None:
+        return np.asarray(cv2.applyColorMap(class_mask, palette), np.uint8)
+    class_mask = np.ascontiguousarray(class_mask)
+    painted = np.empty((*class_mask.shape, 3), np.uint8)
+    library.fcn_seg_paint(pointer(class_mask), ctypes.c_int64(class_mask.size), pointer(palette),
+                          pointer(painted))
+    return painted
 
 
 def legend_entries(classes: ClassSet, histogram: npt.NDArray[np.int64] | None = None, *,

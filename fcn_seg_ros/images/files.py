@@ -129,10 +129,8 @@ def _read_with_pillow(data: bytes) -> UInt8Array:
             picture = Image.open(BytesIO(data), formats=_OTHER_FORMATS)
         with picture:
             check_size(picture.height, picture.width)  # before anything is decoded
-            picture.load()
-            pixels = picture_to_rgb(picture)
-            # Newer versions of Pillow turn a TIFF while they load it, and remove the tag.
-            return _turn(pixels, int(picture.getexif().get(_ORIENTATION, 1)))
+            picture.load()  # which turns a TIFF upright; the other formats say nothing of it
+            return picture_to_rgb(picture)
     except ImageError:
         raise
     except Image.UnidentifiedImageError:

@@ -8,6 +8,7 @@ from . import kernels
 from .interface import Engine, Masks
 from ..errors import DeviceError
 from ..support.arrays import Float32Array, Int64Array, Size, UInt8Array
+from ..support.compiled import default_threads
 
 
 class CpuBackend:
@@ -32,7 +33,7 @@ class CpuBackend:
         self._size = size
         self._tables = kernels.lookup_tables(mean, std)
         self._nearest = nearest
-        self._threads = kernels.default_threads(threads)
+        self._threads = default_threads(threads)
 
     def __call__(self, images: Sequence[UInt8Array], sizes: Sequence[Size],
                  kept: Sequence[int], *, min_confidence: float = 0.0,

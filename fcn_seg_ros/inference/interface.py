@@ -142,4 +142,4 @@ class EngineRequest:
     threads: int = 0
     deterministic: bool = False
     weights: str | None = None
-    on_wait: Callable[[], None] = lambda: None
+    on_wait: Callable[[], object] = lambda: None

@@ -2,48 +2,12 @@
 
 from collections.abc import Sequence
 import ctypes
-from functools import cache
-import os
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..support.arrays import Float32Array, Size, UInt8Array
-
-LIBRARY = '_kernels.so'
-_VERSION = 3
-_MAX_THREADS = 8  # more do not pay for a few milliseconds of work
-
-
-@cache
-def load() -> ctypes.CDLL | None:
-    """Return the compiled library, or None where the package runs without its build."""
-    import fcn_seg_ros
-    for folder in fcn_seg_ros.__path__:
-        path = Path(folder) / LIBRARY
-        if path.is_file():
-            try:
-                library = ctypes.CDLL(str(path))
-            except OSError:  # built for another machine
-                continue
-            if library.fcn_seg_kernels_version() == _VERSION:
-                return library
-    return None
-
-
-def default_threads(asked: int = 0) -> int:
-    """
-    Return how many threads a kernel is to use.
-
-    :param asked: what the user wants the engine to use, 0 for all cores of the process.
-    """
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        cores = os.cpu_count() or 1
-    return max(1, min(_MAX_THREADS, asked or cores))
+from ..support.compiled import LIBRARY as LIBRARY, load as load, pointer
 
 
 def lookup_tables(mean: Sequence[float], std: Sequence[float]) -> Float32Array:
@@ -83,8 +47,8 @@ def preprocess(image: UInt8Array, out: Float32Array, tables: Float32Array, *, th
     if image.strides[2] != 1 or image.strides[1] not in (3, 4):
         image = np.ascontiguousarray(image)
     failed = _library().fcn_seg_preprocess(
-        _pointer(image), ctypes.c_int64(image.strides[0]), image.strides[1], height, width,
-        _pointer(tables), _pointer(planes), ctypes.c_int64(planes.strides[0] // planes.itemsize),
+        pointer(image), ctypes.c_int64(image.strides[0]), image.strides[1], height, width,
+        pointer(tables), pointer(planes), ctypes.c_int64(planes.strides[0] // planes.itemsize),
         *out.shape[1:], threads)
     if failed:
         raise MemoryError(f'no memory to shrink {width}x{height} pixels')
@@ -116,8 +80,8 @@ def classify(scores: Float32Array, size: Size | tuple[int, int], kept: npt.NDArr
     confidence = np.empty(size, np.uint8) if want_confidence else None
     strides = (ctypes.c_int64 * 3)(*(stride // scores.itemsize for stride in scores.strides))
     failed = library.fcn_seg_classify(
-        _pointer(scores), strides, _pointer(ids), *scores.shape, *size,
-        ctypes.c_float(min_confidence), _pointer(class_ids), _pointer(confidence), threads)
+        pointer(scores), strides, pointer(ids), *scores.shape, *size,
+        ctypes.c_float(min_confidence), pointer(class_ids), pointer(confidence), threads)
     if failed:
         raise MemoryError(f'no memory to classify {size[1]}x{size[0]} pixels')
     return class_ids, confidence
@@ -128,7 +92,3 @@ def _library() -> ctypes.CDLL:
     if library is None:
         raise RuntimeError(f'{LIBRARY} is not installed')
     return library
-
-
-def _pointer(array: npt.NDArray[Any] | None) -> ctypes.c_void_p | None:
-    return None if array is None else ctypes.c_void_p(array.ctypes.data)

@@ -94,9 +94,11 @@ class Guard:
 
     :param segmenter: the loaded :class:`.Segmenter`.
     :param settings: what it was loaded with, as of ``parameters.read``.
-    :param load: ``load(settings, **changes)`` returns a new one, or raises.
+    :param load: ``load(settings, on_wait=..., **changes)`` returns a new one, or raises; it
+        calls ``on_wait``, without arguments, now and then while that takes long.
     :param logger: the node's logger.
-    :param on_step: called, without arguments, before every step that takes long.
+    :param on_step: called, without arguments, before every step that takes long, and during
+        a load.
     :param clock: seconds that never go back.
 
     :ivar segmenter: the one in use, None while it is loaded again.
@@ -279,7 +281,8 @@ class Guard:
         self._logger.info('the engine is loaded again')
 
     def _take(self, settings: GuardSettings, **changes: Any) -> None:
-        self.segmenter = self._load(settings, **changes)
+        # Building an engine may take minutes, but does not hang.
+        self.segmenter = self._load(settings, on_wait=self._on_step, **changes)
         self._failed_batches = 0
         self._configuration = _configuration(settings)
 

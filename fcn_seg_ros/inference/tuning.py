@@ -18,6 +18,7 @@ import platform
 from .devices import Device
 from ..errors import FcnSegError, NoFolderError
 from ..support.atomic_files import write_file
+from ..support.digests import file_sha256
 from ..support.paths import cache_dir
 
 _LIBRARIES = ('fcn_seg_ros', 'torch', 'onnxruntime', 'onnxruntime-gpu', 'tensorrt')
@@ -85,7 +86,7 @@ def situation_of(weights: str | os.PathLike[str], size: tuple[int, int], device:
         processor = torch.cuda.get_device_name(device.torch())
     else:
         processor = cpu_name()
-    digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    digest = file_sha256(weights)
     return Situation(f'{device.type} {processor}', digest, f'{size[1]}x{size[0]}',
                      tuple(_versions()))
 

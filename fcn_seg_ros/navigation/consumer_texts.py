@@ -123,6 +123,10 @@ expected_update_rate: 0.5
 VOXEL_HEADER = """\
 # Local costmap fed by VoxelLayer: as obstacle_layer.yaml, but cleared in three dimensions, for
 # a depth camera that gives obstacles their real heights.
+#
+# Rays to the ground and to other obstacles clear what they pass through. What rose so high that
+# none does, above the lens with nothing behind it, stays when it has gone: where people walk,
+# prefer static_layer.yaml.
 """
 
 VOXEL_LAYER = """\
@@ -148,6 +152,26 @@ VOXEL_LAYER = """\
   # has to exceed the time between two frames: with max_rate in the node, 1 / max_rate.
   observation_sources: {sources}
 """
+
+VOXEL_SOURCES = {
+    'mark': ('obstacles', """\
+topic: "{topic}"
+data_type: "PointCloud2"
+marking: true
+# Rays to a wall clear what stood before it, higher than rays to the ground pass. What
+# is still there is marked again by the same cloud: marking comes after clearing.
+clearing: true
+min_obstacle_height: -0.5
+max_obstacle_height: 2.0
+obstacle_min_range: 0.0
+obstacle_max_range: 6.0
+raytrace_min_range: 0.0
+raytrace_max_range: 6.5
+observation_persistence: 0.0
+expected_update_rate: 0.5
+"""),
+    'clear': OBSTACLE_SOURCES['clear'],
+}
 
 STVL_HEADER = """\
 # Local costmap fed by the Spatio-Temporal Voxel Layer: marks decay, faster in the camera's view.
@@ -199,7 +223,8 @@ marking: false
 clearing: true
 min_obstacle_height: -0.5
 max_obstacle_height: 2.0
-expected_update_rate: 0.5
+# A source that only clears never counts as updated: with a rate it would never be current.
+expected_update_rate: 0.0
 min_z: 0.1
 max_z: 6.5
 vertical_fov_angle: 0.8
@@ -302,8 +327,8 @@ collision_monitor:
 COLLISION_SOURCE = """\
 type: "pointcloud"
 topic: "{topic}"
-# The node has bounded the heights already (points.min_obstacle_height, points.max_height),
-# and Nav2's versions differ in the frame that these are measured in: let all points pass.
+# The node has bounded the heights already (points.min_obstacle_height, points.max_height).
+# Nav2's versions of late 2025 measure these in the camera's frame: let all points pass.
 min_height: -100.0
 max_height: 100.0
 enabled: true

@@ -100,7 +100,7 @@ def _obstacle(robot: Robot, classes: ClassSet, roles: RoleTable) -> str:
 
 def _voxel(robot: Robot, classes: ClassSet, roles: RoleTable) -> str:
     return _costmap(texts.VOXEL_HEADER, texts.BY_MAXIMUM, _with_sources(
-        texts.VOXEL_LAYER, robot, texts.OBSTACLE_SOURCES), robot)
+        texts.VOXEL_LAYER, robot, texts.VOXEL_SOURCES), robot)
 
 
 def _spatio_temporal(robot: Robot, classes: ClassSet, roles: RoleTable) -> str:

@@ -17,11 +17,12 @@ from .download import download, Progress
 from .registry import Network, NETWORK_FILE, Registry, weights_below
 from ..errors import FetchError, RegistryError, WeightsError
 from ..support.atomic_files import sync, write_file
+from ..support.digests import file_sha256
 
 LOCK_TIMEOUT = 1800.0
 """Seconds to wait for another process that fetches the same network."""
 
-_WORK_DIR = '.fetch'  # next to the networks; hidden, so that it is never taken for one
+WORK_DIR = '.fetch'  # next to the networks; hidden, so that it is never taken for one
 _RECORD_FILE = 'fetched.json'
 
 
@@ -50,7 +51,7 @@ def fetch(network: Network, models_dir: str | os.PathLike[str] = '', *,
     registry = Registry.load(models_dir)
     base = network.folder or registry.models_dir
     target = base / 'weights' if network.folder else base / network.name
-    job = _Job(network, base / _WORK_DIR / network.name, target, sha256)
+    job = _Job(network, base / WORK_DIR / network.name, target, sha256)
     try:
         weights = _installed(registry, job)
         if weights:
@@ -134,12 +135,12 @@ class _Job:
         staging = self.work / 'unpacked'
         shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
         try:
-            digest = _sha256(part)
+            digest = file_sha256(part)
             self._check_digest(digest)
             unpack(part, staging)
             weights = self._check_contents(staging)
             record = {'network': self.network.name, 'url': url, 'sha256': digest,
-                      'size': part.stat().st_size, 'files': {weights.name: _sha256(weights)}}
+                      'size': part.stat().st_size, 'files': {weights.name: file_sha256(weights)}}
             write_file(self._record_path, json.dumps(record, indent=2).encode())
             self._target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(weights.parent, self._target)
@@ -181,7 +182,7 @@ class _Job:
         record = self._read_record()
         digest = record.get('files', {}).get(weights.name)
         ours = weights.parent == self._target and isinstance(digest, str)
-        if ours and _sha256(weights) != digest:
+        if ours and file_sha256(weights) != digest:
             raise FetchError(f'{weights} has changed since it was fetched: delete the folder '
                              f'{weights.parent} and fetch again')
         if self._asked and not (ours and record.get('sha256') == self._asked):
@@ -217,11 +218,3 @@ def _locked(path: Path, name: str, progress: Progress | None) -> Iterator[None]:
                 progress(0, None)  # the caller may give up here, too
             time.sleep(0.1)
         yield
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,4 +1,7 @@
-"""What exports of other tools have around the network: casts, sizes, steps behind the scores."""
+"""What exports of other tools have around the network: casts, sizes, other heads, a tail."""
+
+from collections.abc import Iterable
+from dataclasses import replace
 
 from .onnx_file import Graph, Node
 
@@ -20,6 +23,44 @@ def is_float_cast(node: Node) -> bool:
     :param node: of the graph.
     """
     return node.op == 'Cast' and node.attributes.get('to') in _FLOATS
+
+
+def without_other_heads(graph: Graph) -> tuple[Graph, list[str]]:
+    """
+    Return the graph without outputs of other heads, and their names.
+
+    torchvision's forward gives the scores first, and then those of a second head that only the
+    training needs.  Outputs without layers of their own stay.
+
+    :param graph: of the file.
+    """
+    kept, left_out = graph.outputs[:1], []
+    for name in graph.outputs[1:]:
+        own = _needed(graph, [name]) - _needed(graph, kept)
+        if any(node.op == 'Conv' and not own.isdisjoint(node.outputs) for node in graph.nodes):
+            left_out.append(name)
+        else:
+            kept.append(name)
+    if not left_out:
+        return graph, []
+    needed = _needed(graph, kept)
+    nodes = [node for node in graph.nodes if not needed.isdisjoint(node.outputs)]
+    used = {name for node in nodes for name in node.inputs}
+    tensors = {name: tensor for name, tensor in graph.tensors.items() if name in used}
+    return replace(graph, nodes=nodes, tensors=tensors, outputs=kept), left_out
+
+
+def _needed(graph: Graph, outputs: Iterable[str]) -> set[str]:
+    """Return the names of all values that some outputs are computed from, and their own."""
+    makers = {name: node for node in graph.nodes for name in node.outputs if name}
+    found: set[str] = set()
+    names = list(outputs)
+    while names:
+        name = names.pop()
+        if name not in found:
+            found.add(name)
+            names += makers[name].inputs if name in makers else []
+    return found
 
 
 class Tail:

@@ -31,8 +31,9 @@ from torch import nn
 from .decoders import DECODERS
 from .model import FCNResNet18
 from .onnx_file import Graph, Node, read_graph, Tensor
-from .onnx_tail import HELPERS, is_float_cast, PASSED, Tail as ScoresTail
+from .onnx_tail import HELPERS, is_float_cast, PASSED, Tail as ScoresTail, without_other_heads
 from ..errors import WeightsError
+from ..support.text import one_line
 
 _OPS: dict[type[nn.Module], str] = {nn.Conv2d: 'Conv', nn.ConvTranspose2d: 'ConvTranspose'}
 _LAYERS = ('Conv', 'ConvTranspose', 'BatchNormalization')
@@ -52,7 +53,7 @@ def read_onnx(data: bytes, decoder: str) -> dict[str, torch.Tensor]:
     :param decoder: the decoder that the network should have.
     :raises WeightsError: when the file is damaged, or its graph is not that network.
     """
-    graph = read_graph(data)
+    graph, other_heads = without_other_heads(read_graph(data))
     tensors = _with_copies(graph)
     with torch.device('meta'):
         model = FCNResNet18(_count_classes(graph, decoder), decoder, stride32_head=False)
@@ -66,6 +67,9 @@ def read_onnx(data: bytes, decoder: str) -> dict[str, torch.Tensor]:
         arrays = _Walk(graph, tensors, model, shapes, tail).state()
     if tail.ops:
         _log.info('left out what its export has behind the scores: %s', ', '.join(tail.ops))
+    for output in other_heads:
+        _log.info("left out its output '%s', of a head that only the training needs",
+                  one_line(output))
     return {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
 
 

@@ -1,23 +1,22 @@
 """Install a network from the one archive that ``fcn-seg pack`` makes, with a download's checks."""
 
-import hashlib
 import os
 from pathlib import Path
 import re
 import shutil
 
 from .archive import unpack
+from .fetch import WORK_DIR
 from .registry import NETWORK_FILE, Registry, WEIGHT_SUFFIXES, weights_below
 from ..errors import FetchError, RegistryError, WeightsError
 from ..support.atomic_files import sync
+from ..support.digests import file_sha256
 
 CARD_FILE = 'README.md'
 """The model card: what the network was trained on, under which terms, and how good it is."""
 
 TEXT_FILES = (NETWORK_FILE, CARD_FILE, 'classes.txt', 'colors.txt')
 """What an archive may hold beside weights."""
-
-_WORK_DIR = '.fetch'  # hidden, so that it is never taken for a network
 
 
 def install_archive(archive: str | os.PathLike[str], models_dir: str = '',
@@ -37,9 +36,9 @@ def install_archive(archive: str | os.PathLike[str], models_dir: str = '',
     """
     archive = Path(archive)
     base = Registry.load(models_dir).models_dir
-    staging = base / _WORK_DIR / f'pack.{os.getpid()}'
+    staging = base / WORK_DIR / f'pack.{os.getpid()}'
     try:
-        digest = _sha256(archive)
+        digest = file_sha256(archive)
         if sha256 and digest != sha256.lower():
             raise FetchError(f'{archive} has the sha256 {digest}, not {sha256.lower()}')
         staging.parent.mkdir(parents=True, exist_ok=True)
@@ -88,15 +87,7 @@ def _check(archive: Path, staging: Path, models_dir: str) -> tuple[str, Path]:
 def _same(target: Path, weights: Path, name: str) -> Path:
     """Return the installed weights if they are those of the archive."""
     there = target / weights.name
-    if there.is_file() and _sha256(there) == _sha256(weights):
+    if there.is_file() and file_sha256(there) == file_sha256(weights):
         return there
     raise FetchError(f"another network '{name}' is in {target}: remove it first, or give "
                      '--models-dir')
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -28,6 +28,8 @@ _IGNORED_PREFIX = 'aux_classifier.'  # torchvision's second head, used in traini
 _IGNORED_SUFFIX = '.num_batches_tracked'  # a counter that inference never reads
 _FIRST = 'backbone.conv1.weight'  # there in every network, whatever stands before the name
 _COMPILED = '_orig_mod.'  # what torch.compile puts before the names in what it compiled
+_CHECKPOINTS = ('.pth', '.pt', '.ckpt', '.bin')  # one format, whatever a tool calls it
+_LARGER = '.layer1.0.conv3.weight'  # a ResNet of 50 layers or more has three in each block
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
@@ -37,8 +39,8 @@ def load_network(network: Network, path: str | os.PathLike[str]
     Build a network's model with the weights of a file.
 
     :param network: ``registry.Network``; its decoder and classes must fit the file.
-    :param path: .safetensors, .onnx or .pth file; classes.txt and colors.txt beside it
-        win over the network's own classes.
+    :param path: .safetensors, .onnx or .pth file (or .pt, .ckpt, .bin, the same);
+        classes.txt and colors.txt beside it win over the network's own classes.
     :returns: (:class:`FCNResNet18` in eval mode, float32, on the CPU; ``ClassSet``).
     :raises WeightsError: when the file is missing, unreadable or does not fit.
     """
@@ -48,6 +50,9 @@ def load_network(network: Network, path: str | os.PathLike[str]
     classes = installed_classes(network.classes, network.name, path)
     state = {name: tensor for name, tensor in _with_own_names(state).items()
              if not name.startswith(_IGNORED_PREFIX) and not name.endswith(_IGNORED_SUFFIX)}
+    if any(name.endswith(_LARGER) for name in state):
+        raise WeightsError(f'{path} has a ResNet of 50 layers or more, and networks here have '
+                           'ResNet-18: train that one instead')
     _check_classes(path, state, classes, network)
     return _fill(path, state, network.decoder, len(classes)), classes
 
@@ -76,7 +81,7 @@ def _read_state(path: Path, data: bytes, decoder: str) -> dict[str, torch.Tensor
     suffix = path.suffix.lower()
     if suffix == '.safetensors':
         return _read_safetensors(path, data)
-    if suffix == '.pth':
+    if suffix in _CHECKPOINTS:
         return read_checkpoint(path, data)
     if suffix == '.onnx':
         try:
@@ -84,7 +89,8 @@ def _read_state(path: Path, data: bytes, decoder: str) -> dict[str, torch.Tensor
         except WeightsError as error:
             raise WeightsError(
                 f'{path} does not fit an {decoder} network: {one_line(error)}') from None
-    raise WeightsError(f'{path}: weights are .safetensors, .onnx or .pth files')
+    raise WeightsError(f'{path}: weights are .safetensors, .onnx or .pth files '
+                       '(or .pt, .ckpt, .bin)')
 
 
 def _read_safetensors(path: Path, data: bytes) -> dict[str, torch.Tensor]:

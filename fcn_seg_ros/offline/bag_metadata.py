@@ -47,7 +47,7 @@ def image_topics(folder: str | os.PathLike[str]) -> dict[str, str]:
         raise MediaError(f'{path} is not the metadata of a rosbag2 recording') from None
     images = [(name, count) for name, kind, count in topics
               if (kind == IMAGE or (kind == COMPRESSED and name.endswith(_COMPRESSED_SUFFIX)))
-              and not _is_no_picture(name)]
+              and not is_no_picture(name)]
     compressed = {name for name, kind, _ in topics if kind == COMPRESSED}
     some = any(count for _, count in images)
     transports: dict[str, str] = {}
@@ -61,7 +61,12 @@ def image_topics(folder: str | os.PathLike[str]) -> dict[str, str]:
     return dict(sorted(transports.items()))
 
 
-def _is_no_picture(topic: str) -> bool:
+def is_no_picture(topic: str) -> bool:
+    """
+    Tell by a topic's name whether its images are no pictures of a camera, but depth or masks.
+
+    :param topic: its name.
+    """
     *spaces, last = topic.lower().removesuffix(_COMPRESSED_SUFFIX).strip('/').split('/')
     words = [word for word in last.split('_') if word not in _PLAIN_WORDS]
     if words:

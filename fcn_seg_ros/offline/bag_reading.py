@@ -9,7 +9,10 @@ from typing import Any
 
 from .bag_metadata import COMPRESSED, IMAGE
 from .kinds import is_bag_name
-from ..errors import MediaError
+from ..errors import ImageError, MediaError
+from ..images.compressed import decode
+from ..images.raw import to_rgb
+from ..support.arrays import UInt8Array
 
 _MCAP_BEGINNING = b'\x89MCAP0\r\n'
 _PROFILE_ROOM = 4  # bytes of 'ros2'
@@ -99,6 +102,36 @@ def choose_connections(connections: Iterable[Any], topics: Iterable[str], source
             if not topic.endswith('/compressedDepth')
             and not (topic.endswith('/compressed') and count.get(topic[:-len('/compressed')]))
             and (count[topic] or not any(count.values()))}
+
+
+def deserialize(types: Any, data: bytes, msgtype: str) -> Any:
+    """
+    Return a message.
+
+    :param types: a type store of rosbags that knows its type.
+    :param data: its bytes, as CDR.
+    :param msgtype: name of its type.
+    :raises ImageError: when the bytes are no such message.
+    """
+    try:
+        return types.deserialize_cdr(data, msgtype)
+    except Exception as error:  # rosbags raises whatever its reading comes to
+        raise ImageError('truncated', f'damaged message: {one_line(error)}') from None
+
+
+def picture_in(message: Any, msgtype: str) -> UInt8Array:
+    """
+    Return the picture that a message holds, uint8 array H x W x 3, RGB.
+
+    :param message: an Image or a CompressedImage.
+    :param msgtype: name of its type.
+    :raises ImageError: when it cannot be decoded.
+    """
+    if msgtype == COMPRESSED:
+        return decode(message.data, message.format)
+    return to_rgb(message.data, height=message.height, width=message.width,
+                  encoding=message.encoding, step=message.step,
+                  is_bigendian=message.is_bigendian)
 
 
 def one_line(error: BaseException) -> str:

@@ -9,14 +9,13 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 
 from .bag_metadata import COMPRESSED as COMPRESSED, IMAGE as IMAGE
-from .bag_reading import choose_connections, one_line, open_bag, read_messages
+from .bag_reading import choose_connections, deserialize, open_bag, picture_in, read_messages
 from .jobs import MaskSize
 from .kinds import local_source
 from .render import ARRANGEMENTS, picture_of, Renderer, wants_lossless
 from .stats import StatsTable
 from ..errors import ImageError, MediaError
-from ..images.compressed import decode, encode_jpeg, encode_png
-from ..images.raw import to_rgb
+from ..images.compressed import encode_jpeg, encode_png
 from ..segmentation import Segmentation
 from ..support.arrays import UInt8Array
 from ..support.atomic_files import new_folder
@@ -114,14 +113,9 @@ class BagSegmenter:
     def _segment(self, writer: Any, outputs: dict[str, Any], connection: Any, time: int,
                  data: bytes, stats: StatsTable) -> None:
         """Segment one message and write what comes of it."""
-        message = self._deserialize(data, connection.msgtype)
+        message = deserialize(self._types, data, connection.msgtype)
         compressed = connection.msgtype == COMPRESSED
-        if compressed:
-            image = decode(message.data, message.format)
-        else:
-            image = to_rgb(message.data, height=message.height, width=message.width,
-                           encoding=message.encoding, step=message.step,
-                           is_bigendian=message.is_bigendian)
+        image = picture_in(message, connection.msgtype)
         result = self._segmenter(image, self._mask_size)
         make = self._compressed_message if compressed else self._raw_message
         messages = {name: make(message.header, name, picture)
@@ -132,12 +126,6 @@ class BagSegmenter:
                          self._types.serialize_cdr(out, outputs[name].msgtype))
         stamp = message.header.stamp
         stats.add(f'{connection.topic} {stamp.sec}.{stamp.nanosec:09d}', result)
-
-    def _deserialize(self, data: bytes, msgtype: str) -> Any:
-        try:
-            return self._types.deserialize_cdr(data, msgtype)
-        except Exception as error:
-            raise ImageError('truncated', f'damaged message: {one_line(error)}') from None
 
     def _raw_message(self, header: Any, _: str, picture: UInt8Array) -> Any:
         height, width = picture.shape[:2]

@@ -8,7 +8,8 @@ from std_msgs.msg import Header
 from .inputs.image import CameraInput
 from .inputs.offers import Offers
 from .inputs.tf import Transforms
-from .outputs.images import FractionOutputs, InfoOutputs, OutputGroup, PictureOutputs
+from .outputs.group import OutputGroup
+from .outputs.images import FractionOutputs, InfoOutputs, PictureOutputs
 from .outputs.navigation import CostmapOutput, NavigationOutputs
 from .statistics import Statistics
 from .throttle import Throttle
@@ -26,12 +27,15 @@ class Camera:
     :param transforms: where all cameras look transforms up.
     :param costmap: the grid that all cameras vote for.
     :param throttle: for problems that come with every frame.
+    :param hold_masks: tells whether class masks have to wait, see :class:`.PictureOutputs`.
     """
 
     def __init__(self, node: Node, name: str, transport: str, on_frame: Callable[[], None],
                  on_change: Callable[[], None], *, transforms: Transforms,
-                 costmap: CostmapOutput, throttle: Throttle) -> None:
+                 costmap: CostmapOutput, throttle: Throttle,
+                 hold_masks: Callable[[bool], bool]) -> None:
         self.name = name
+        self.frame_id = ''  # of the newest image that told one
         self.statistics = Statistics()
         prefix = f'~/{name}/' if name else '~/'
         self.navigation = NavigationOutputs(
@@ -39,8 +43,9 @@ class Camera:
             statistics=self.statistics, throttle=throttle)
         # In this order: the masks do not wait for clouds.
         self.groups: list[OutputGroup] = [
-            PictureOutputs(node, prefix, on_change), FractionOutputs(node, prefix, on_change),
-            InfoOutputs(node, prefix, on_change), self.navigation]
+            PictureOutputs(node, prefix, on_change, hold_masks, self.statistics),
+            FractionOutputs(node, prefix, on_change), InfoOutputs(node, prefix, on_change),
+            self.navigation]
         self.input = CameraInput(node, name, transport, self.statistics, on_frame, on_change)
         self.offers = Offers(
             node, image=self.input.topic, compressed=transport == 'compressed',
@@ -64,11 +69,13 @@ class Camera:
 
     def note_header(self, header: Header) -> None:
         """
-        Count headers that cannot be used for more than being passed on.
+        Note the frame of an image; count headers that are good for being passed on only.
 
         :param header: an image's.
         """
-        if not header.frame_id:
+        if header.frame_id:
+            self.frame_id = header.frame_id
+        else:
             self.statistics.count('note:empty frame_id')
         if header.stamp.sec == 0 and header.stamp.nanosec == 0:
             self.statistics.count('note:zero stamp')

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.callback_groups import CallbackGroup
@@ -10,6 +9,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from .camera import Camera
+from .settings import Limits, Settings
 from .statistics import Statistics
 from ..inference.devices import Device
 from ..inference.recovery import Guard
@@ -89,7 +89,7 @@ class DiagnosticsPublisher:
         self._publisher.wait_for_all_acked(Duration(seconds=0.3))
 
 
-def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
+def input_status(camera: Camera, limits: Limits, now: float, state: str) -> Status:
     """
     Judge what comes from a camera.
 
@@ -145,7 +145,7 @@ def input_status(camera: Camera, limits: Any, now: float, state: str) -> Status:
     return status
 
 
-def output_status(camera: Camera, limits: Any, device: str, state: str) -> Status:
+def output_status(camera: Camera, limits: Limits, device: str, state: str) -> Status:
     """
     Judge what the node makes of a camera's images.
 
@@ -163,6 +163,7 @@ def output_status(camera: Camera, limits: Any, device: str, state: str) -> Statu
         'frame rate (Hz)': f'{rate:.2f}',
         'frames failed': statistics.total('error:'),
         **_counts(statistics, 'drop:', 'dropped: '),
+        **_counts(statistics, 'held:', 'held back: '),
         'subscribed outputs': ', '.join(wanted) or 'none',
     }
     for percent, seconds in zip((50, 95, 99), latency or ()):
@@ -182,13 +183,14 @@ def output_status(camera: Camera, limits: Any, device: str, state: str) -> Statu
     return status
 
 
-def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
+def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '') -> Status:
     """
     Judge what clouds and grid are made from.
 
     :param camera: the camera.
     :param limits: the parameters ``diagnostics.*``.
     :param state: label of the node's lifecycle state.
+    :param mount: what becomes of the transform of the camera's mount, '' without any.
     """
     navigation, statistics = camera.navigation, camera.statistics
     status = Status(_named(camera, 'navigation'), navigation.depth.topic)
@@ -198,6 +200,7 @@ def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
         'places from': navigation.places_from,
         'depth topic': navigation.depth.topic,
         'depth images': 'expected' if navigation.depth.expected else 'none offered',
+        **({'transform of the mount': mount} if mount else {}),
         **_counts(statistics, 'nav:', 'problems: '),
     }
     for kind, text in sorted(dict(navigation.problems).items()):
@@ -214,7 +217,8 @@ def navigation_status(camera: Camera, limits: Any, state: str) -> Status:
     return status
 
 
-def network_status(settings: Any, guard: Guard | None, state: str, fault: str = '') -> Status:
+def network_status(settings: Settings | None, guard: Guard | None, state: str,
+                   fault: str = '') -> Status:
     """
     Tell what runs, and whether it runs as it should.
 
@@ -250,7 +254,7 @@ def network_status(settings: Any, guard: Guard | None, state: str, fault: str = 
         status.values['GPU memory of the node (MB)'] = \
             torch.cuda.memory_reserved(segmenter.device.torch()) >> 20
         status.values['GPU memory free (MB)'] = f'{free >> 20} of {total >> 20}'
-    missing = [label for label in settings.ignore_classes
+    missing = [label for label in (settings.ignore_classes if settings else ())
                if label != 'void' and label not in segmenter.classes.labels]
     if missing:
         status.raise_to(WARN, f"ignore_classes names what the network lacks: {', '.join(missing)}")

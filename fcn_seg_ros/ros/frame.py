@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from .nav_session import NavigationSession
+from .settings import Settings
 from ..segmenter import Segmentation
 
 
@@ -28,7 +28,7 @@ class Frame:
     header: Header
     result: Segmentation
     network: str
-    settings: SimpleNamespace
+    settings: Settings
     navigation: NavigationSession
     hurry: Callable[[], bool]
     info: CameraInfo | None = None

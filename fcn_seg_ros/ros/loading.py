@@ -4,6 +4,7 @@ from collections.abc import Callable
 import time
 from typing import Any
 
+from .settings import Settings
 from ..errors import FcnSegError
 from ..inference.recovery import Log
 from ..networks.fetch import fetch
@@ -16,14 +17,16 @@ _PROGRESS_PERIOD = 5.0
 """Seconds between lines about a download."""
 
 
-def load_segmenter(settings: Any, logger: Log, keep_on: Callable[[], bool] = lambda: True,
-                   **changes: Any) -> Segmenter:
+def load_segmenter(settings: Settings, logger: Log, keep_on: Callable[[], bool] = lambda: True,
+                   on_wait: Callable[[], object] = lambda: None, **changes: Any) -> Segmenter:
     """
     Load the network of the node's settings, downloading it first where it may.
 
     :param settings: the node's parameters, as of ``parameters.read``.
     :param logger: the node's logger.
-    :param keep_on: asked while downloading; false breaks it off (it can go on later).
+    :param keep_on: asked while a network is downloaded or an engine is built; false breaks that
+        off.  A download can go on later.
+    :param on_wait: called about ten times a second while an engine is built.
     :param changes: replace settings of the same names.
     :raises FcnSegError: when it can't be had.
     """
@@ -34,7 +37,13 @@ def load_segmenter(settings: Any, logger: Log, keep_on: Callable[[], bool] = lam
         if registry.find_weights(network) is None:
             fetch(network, settings.models_dir,
                   progress=_Progress(network.name, logger, keep_on))
-    return Segmenter(**options)
+
+    def wait() -> None:
+        if not keep_on():
+            raise LoadStoppedError('the node ends; the engine is built at its next start')
+        on_wait()
+
+    return Segmenter(**options, on_wait=wait)
 
 
 def describe(segmenter: Segmenter) -> str:
@@ -48,7 +57,7 @@ def describe(segmenter: Segmenter) -> str:
             f'({segmenter.engine.detail})')
 
 
-class DownloadStoppedError(FcnSegError):
+class LoadStoppedError(FcnSegError):
     """The node is told to end."""
 
 
@@ -63,7 +72,7 @@ class _Progress:
 
     def __call__(self, done: int, total: int | None) -> None:
         if not self._keep_on():
-            raise DownloadStoppedError('the node ends; the download goes on at its next start')
+            raise LoadStoppedError('the node ends; the download goes on at its next start')
         now = time.monotonic()
         if now < self._next:
             return

@@ -1,10 +1,9 @@
 """ROS messages to arrays and back, without element-wise copies."""
 
-from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from ..errors import ImageError
@@ -49,13 +48,14 @@ def image_message(pixels: UInt8Array, encoding: str, header: Header) -> Image:
     """
     Return an Image without row padding.
 
-    :param pixels: contiguous uint8 array H x W (mono8) or H x W x 3 (rgb8).
+    :param pixels: contiguous uint8 array H x W (mono8) or H x W x 3 (rgb8); the message refers
+        to it until it is published.
     :param encoding: what the pixels are, as ROS calls it.
     :param header: the message's.
     """
     msg = Image(header=header, height=pixels.shape[0], width=pixels.shape[1],
                 encoding=encoding, is_bigendian=0, step=pixels.strides[0])
-    msg.data = to_array(pixels)
+    attach(msg, pixels)
     return msg
 
 
@@ -68,7 +68,7 @@ def compressed_message(data: bytes, image_format: str, header: Header) -> Compre
     :param header: the message's.
     """
     msg = CompressedImage(header=header, format=image_format)
-    msg.data = to_array(data)
+    attach(msg, data)
     return msg
 
 
@@ -92,12 +92,15 @@ def scaled_camera_info(info: CameraInfo, header: Header, mask_size: Sequence[int
         distortion_model=info.distortion_model, k=scaled.k, p=scaled.p)
 
 
-def to_array(data: Any) -> 'array[int]':
+def attach(msg: Image | CompressedImage | PointCloud2, data: Any) -> None:
     """
-    Return a buffer as the array type that rclpy takes as it is: one copy, no checks.
+    Let a message refer to a buffer as its data, where the setter would copy it once or twice.
 
-    :param data: bytes, or an array whose rows follow each other.
+    Publishing copies from whatever buffer is there; the setter alone takes longer than drawing
+    an Image (docs/performance.md).
+
+    :param msg: the message, which is changed.
+    :param data: bytes, or an array whose rows follow each other; it must not change before the
+        message is published.
     """
-    values = array('B')
-    values.frombytes(memoryview(data).cast('B'))
-    return values
+    msg._data = memoryview(data).cast('B')

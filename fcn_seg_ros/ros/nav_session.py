@@ -1,15 +1,14 @@
 """What clouds and grids are made with, for one network and one set of parameters."""
 
 from collections.abc import Collection
-from typing import Any
 
 from std_msgs.msg import Header
 
 from .inputs.tf import check_stamp, Transforms
+from .mounted import Mounted
 from .navigation import CameraPipeline, GridPipeline
+from .settings import Settings
 from ..geometry.pose import Pose
-from ..navigation.costmap import GridSettings
-from ..navigation.obstacles import CloudLimits
 from ..navigation.roles import load_overrides, RoleTable
 from ..networks.classes import ClassSet
 
@@ -30,17 +29,14 @@ class NavigationSession:
     :raises ValueError: for parameters that do not go together.
     """
 
-    def __init__(self, settings: Any, classes: ClassSet) -> None:
+    def __init__(self, settings: Settings, classes: ClassSet) -> None:
         self.classes = classes
         self._settings = settings
         self._roles = RoleTable.from_classes(
             classes, load_overrides(settings.roles) if settings.roles else None)
-        points, costmap = vars(settings.points), vars(settings.costmap)
-        self._limits = CloudLimits(**_fields(CloudLimits, points))
-        self.grid = GridPipeline(GridSettings(**_fields(GridSettings, costmap)),
-                                 costmap['frame'])
-        self._mounts = {camera: Pose.from_mount(**mount)
-                        for camera, mount in settings.mounts.items() if mount['height'] > 0.0}
+        self.grid = GridPipeline(settings.costmap, settings.costmap.frame)
+        self._mounts = {camera: pose for camera, mount in settings.mounts.items()
+                        if (pose := mount.pose()) is not None}
         self._cameras: dict[str, CameraPipeline] = {}
 
     def camera(self, name: str) -> CameraPipeline:
@@ -51,10 +47,11 @@ class NavigationSession:
         """
         if name not in self._cameras:
             self._cameras[name] = CameraPipeline(
-                self.classes, self._roles, self._limits, self._settings.rectified)
+                self.classes, self._roles, self._settings.points,
+                self._settings.rectified)
         return self._cameras[name]
 
-    def fits(self, settings: Any, classes: ClassSet) -> bool:
+    def fits(self, settings: Settings, classes: ClassSet) -> bool:
         """
         Tell whether a session with other arguments would be the same.
 
@@ -75,6 +72,18 @@ class NavigationSession:
             return False
         moves = self._settings.costmap.frame != self._settings.ground_frame
         return camera not in self._mounts or (moves and 'costmap' in outputs)
+
+    def mounted(self, camera: str, frame: str) -> Mounted | None:
+        """
+        Return where a camera's mount puts it, or None where the node is not to publish that.
+
+        :param camera: the camera's name.
+        :param frame: the images' frame_id, '' while it is not known.
+        """
+        settings, mount = self._settings, self._mounts.get(camera)
+        if mount is None or not frame or not settings.mounts[camera].publish_tf:
+            return None
+        return Mounted(settings.ground_frame, frame, mount.over_ground(-settings.ground_z))
 
     def ground_pose(self, camera: str, header: Header, transforms: Transforms) -> Pose:
         """
@@ -108,9 +117,3 @@ class NavigationSession:
             return ground_pose
         robot = transforms.pose(settings.costmap.frame, settings.ground_frame, header.stamp)
         return robot @ ground_pose.over_ground(-settings.ground_z)
-
-
-def _fields(kind: type[CloudLimits] | type[GridSettings], values: dict[str, Any]
-            ) -> dict[str, Any]:
-    """Return those values that a dataclass has a field for."""
-    return {name: values[name] for name in kind.__dataclass_fields__}

@@ -13,6 +13,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
+from .messages import attach
 from ..errors import CalibrationError, FcnSegError
 from ..geometry.camera import CameraModel
 from ..geometry.pose import Pose
@@ -264,5 +265,5 @@ def _cloud(header: Header, height: int, width: int, fill: Callable[[PointArray],
     msg = PointCloud2(
         header=header, height=height, width=width, fields=list(_FIELDS), is_bigendian=False,
         point_step=POINT.itemsize, row_step=POINT.itemsize * width, is_dense=height == 1)
-    msg.data = data  # not through the constructor, which copies
+    attach(msg, data)
     return msg

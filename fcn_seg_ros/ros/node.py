@@ -19,6 +19,7 @@ from . import diagnostics, parameters
 from .loading import describe, load_segmenter
 from .nav_session import NavigationSession
 from .pipeline import Pipeline
+from .settings import Settings
 from .throttle import format_traceback, Throttle
 from .topics import Topics
 from ..errors import FcnSegError
@@ -47,7 +48,7 @@ class _Configured:
     :ivar topics: all that it publishes and subscribes to.
     """
 
-    settings: Any
+    settings: Settings
     guard: Guard
     navigation: NavigationSession
     topics: Topics
@@ -237,8 +238,8 @@ class SegmentationNode(Node):
 
     # -- parameters ---------------------------------------------------------------------
 
-    def _load(self, settings: Any) -> Guard:
-        def load(settings: Any, **changes: Any) -> Segmenter:
+    def _load(self, settings: Settings) -> Guard:
+        def load(settings: Settings, **changes: Any) -> Segmenter:
             return load_segmenter(settings, self.get_logger(), self.context.ok, **changes)
 
         return Guard(load(settings), settings, load, self.get_logger(), on_step=self._on_step)
@@ -356,5 +357,7 @@ class SegmentationNode(Node):
                 statuses += [
                     diagnostics.input_status(camera, limits, now, state),
                     diagnostics.output_status(camera, limits, device, state),
-                    diagnostics.navigation_status(camera, limits, state)]
+                    diagnostics.navigation_status(
+                        camera, limits, state,
+                        configured.topics.mounts.states.get(camera.name, ''))]
         self._diagnostics.publish(statuses)

@@ -109,6 +109,8 @@ MOUNT = (
     _angle('roll', 'Turn of the camera about its axis, rad; positive leans right.'),
     _angle('pitch', 'Turn of the camera, rad; positive looks down.'),
     _angle('yaw', 'Turn of the camera, rad; positive looks left.'),
+    Spec('mount.publish_tf', True, "Publish a mount's transform on /tf_static, unless TF has a "
+         "parent of the images' frame.", live=True, launch=True),
 )
 """A fixed camera; with several cameras also as ``mount.CAMERA.height`` and so on."""
 
@@ -185,9 +187,9 @@ SPECS = (
          limits=(0.0, 1.0)),
     Spec('costmap.frame', 'odom', "The grid's frame: its axes stay put while the robot drives.",
          live=True, launch=True),
-    _costmap('width', 'Extent of the grid along x, m.', (0.01, 1000.0)),
-    _costmap('height', 'Extent of the grid along y, m.', (0.01, 1000.0)),
-    _costmap('resolution', 'Edge of a cell, m.', (0.001, 10.0)),
+    _costmap('width', 'Extent of the grid along x, m.', (0.01, 1000.0), launch=True),
+    _costmap('height', 'Extent of the grid along y, m.', (0.01, 1000.0), launch=True),
+    _costmap('resolution', 'Edge of a cell, m.', (0.001, 10.0), launch=True),
     _costmap('half_life', 'Seconds after which what was seen counts half.', (0.001, 1e6)),
     _costmap('min_evidence', 'Votes below which a cell is unobserved.', (0.001, 1e6)),
     _costmap('max_evidence', 'Votes that a cell has at most.', (0.001, 1e6)),

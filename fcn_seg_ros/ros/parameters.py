@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 import math
 import re
-from types import SimpleNamespace
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -13,7 +12,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from .parameter_specs import MOUNT, Spec, SPECS
-from ..fractions import pixel_roi
+from .settings import Costmap, Limits, Mount, Points, Settings
+from ..fractions import Box, pixel_roi
 from ..networks.classes import ClassSet
 from ..support.arrays import MAX_SIDE, parse_size, Size
 
@@ -148,7 +148,7 @@ def _check_names(name: str, values: Sequence[str]) -> None:
         raise ValueError(f'{name}: a name is given twice')
 
 
-def _check_box(name: str, box: Sequence[float] | None) -> tuple[float, float, float, float]:
+def _check_box(name: str, box: Sequence[float] | None) -> Box:
     if box is None:
         raise ValueError(f"region '{name.removeprefix(_REGION)}' has no rectangle: set {name} to "
                          '[x0, y0, x1, y1] in shares of the image')
@@ -177,48 +177,47 @@ def parse_mask_size(text: str) -> Size | str | None:
             from None
 
 
-def read(node: Node, overrides: Mapping[str, Any] | None = None) -> SimpleNamespace:
+def read(node: Node, overrides: Mapping[str, Any] | None = None) -> Settings:
     """
-    Return all values as attributes, checked; ``group.*`` as attributes of ``group``.
+    Return all values, checked.
 
     :param overrides: {name: value} that a parameter request is about to set.
-    :returns: a namespace; ``regions`` is {name: (x0, y0, x1, y1)}, ``mask_size`` as of
-        :func:`parse_mask_size`, ``mounts`` {camera: {name: value}}.
     :raises ValueError: when a value cannot be used.
     """
     overrides = dict(overrides or {})
     values = {spec.name: node.get_parameter(spec.name).value for spec in SPECS} | overrides
     for name, value in values.items():
         check(name, value)
-    settings = SimpleNamespace(**{group: SimpleNamespace() for group in _GROUPS})
+    groups: dict[str, dict[str, Any]] = {'': {}, **{group: {} for group in _GROUPS}}
     for spec in SPECS:
-        owner = getattr(settings, spec.group) if spec.group else settings
-        setattr(owner, spec.name.removeprefix(f'{spec.group}.'), values[spec.name])
-    settings.regions = {name: _region(node, _REGION + name, overrides)
-                        for name in settings.regions}
-    settings.mask_size = parse_mask_size(settings.mask_size)
-    settings.mounts = {camera: _mount(node, camera, settings.mount, overrides)
-                       for camera in settings.cameras or ['']}
-    return settings
+        value = values[spec.name]
+        groups[spec.group][spec.name.removeprefix(f'{spec.group}.')] = (
+            tuple(value) if isinstance(value, list) else value)
+    own = groups['']
+    regions = {name: _region(node, _REGION + name, overrides) for name in own.pop('regions')}
+    mount = Mount(**groups['mount'])
+    mounts = {camera: _mount(node, camera, mount, overrides) for camera in own['cameras'] or ('',)}
+    return Settings(**own | {
+        'mask_size': parse_mask_size(own['mask_size']), 'regions': regions, 'mounts': mounts,
+        'points': Points(**groups['points']), 'costmap': Costmap(**groups['costmap']),
+        'diagnostics': Limits(**groups['diagnostics'])})
 
 
-def _mount(node: Node, camera: str, default: SimpleNamespace,
-           overrides: Mapping[str, Any]) -> dict[str, float]:
-    """Return one camera's mount as {name: value}, declaring its parameters when it is new."""
+def _mount(node: Node, camera: str, default: Mount, overrides: Mapping[str, Any]) -> Mount:
+    """Return one camera's mount, declaring its parameters when it is new."""
     if not camera:
-        return dict(vars(default))
-    mount = {}
+        return default
+    values = {}
     for spec in MOUNT:
         field = spec.name.removeprefix(_MOUNT)
         key = f'{_MOUNT}{camera}.{field}'
         if not node.has_parameter(key):
             _declare(node, replace(spec, name=key, default=getattr(default, field)))
-        mount[field] = overrides.get(key, node.get_parameter(key).value)
-    return mount
+        values[field] = overrides.get(key, node.get_parameter(key).value)
+    return Mount(**values)
 
 
-def _region(node: Node, key: str,
-            overrides: Mapping[str, Any]) -> tuple[float, float, float, float]:
+def _region(node: Node, key: str, overrides: Mapping[str, Any]) -> Box:
     """Return one region's box, declaring its parameter when it is new."""
     if not node.has_parameter(key):
         given = _box(_given(node, key, None))
@@ -233,7 +232,7 @@ def _region(node: Node, key: str,
     return _check_box(key, box)
 
 
-def check_ignored(settings: SimpleNamespace, classes: ClassSet) -> None:
+def check_ignored(settings: Settings, classes: ClassSet) -> None:
     """
     Check that ``ignore_classes`` leaves something to predict.
 

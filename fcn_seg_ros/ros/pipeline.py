@@ -14,7 +14,8 @@ from .camera import Camera
 from .frame import Frame
 from .messages import image_to_rgb
 from .nav_session import NavigationSession
-from .outputs.images import OutputGroup
+from .outputs.group import OutputGroup
+from .settings import Settings
 from .throttle import Throttle
 from .worker import Worker
 from ..errors import ImageError
@@ -59,7 +60,7 @@ class Pipeline:
     :ivar fault: one line, or ''.
     """
 
-    def __init__(self, cameras: Sequence[Camera], settings: Any, guard: Guard,
+    def __init__(self, cameras: Sequence[Camera], settings: Settings, guard: Guard,
                  navigation: NavigationSession, throttle: Throttle, *, keep_on: Callable[[], bool],
                  on_fault: Callable[[], None]) -> None:
         self._cameras = cameras
@@ -86,7 +87,7 @@ class Pipeline:
         if self._segmenting is not None:
             self._segmenting.wake()
 
-    def swap(self, settings: Any, guard: Guard, navigation: NavigationSession) -> None:
+    def swap(self, settings: Settings, guard: Guard, navigation: NavigationSession) -> None:
         """
         Take other settings, or another network, between two frames.
 
@@ -150,7 +151,7 @@ class Pipeline:
         return busy
 
     def _segment(self, frames: Sequence[tuple[Camera, tuple[Image | CompressedImage, float]]],
-                 settings: Any, guard: Guard, navigation: NavigationSession) -> None:
+                 settings: Settings, guard: Guard, navigation: NavigationSession) -> None:
         """Segment a frame of each of some cameras; whatever goes wrong costs one frame only."""
         jobs = [job for camera, frame in frames
                 if (job := self._guarded(camera, self._prepare, camera, *frame)) is not None]
@@ -172,7 +173,7 @@ class Pipeline:
         camera.note_header(message.header)
         return _Job(camera, message.header, arrival, wanted, image_to_rgb(message))
 
-    def _finish(self, job: _Job, result: Segmentation | None, settings: Any, guard: Guard,
+    def _finish(self, job: _Job, result: Segmentation | None, settings: Settings, guard: Guard,
                 navigation: NavigationSession) -> None:
         """Segment a frame unless its result is there, and hand it on."""
         if result is None:

@@ -1,7 +1,8 @@
-"""The topics that ``rviz/fcn_seg.rviz`` shows, and which they are for a certain node."""
+"""What ``rviz/fcn_seg.rviz`` shows, and how it is changed for a certain node and robot."""
 
 import os
 from pathlib import Path
+import tempfile
 from typing import Any
 
 import yaml
@@ -12,11 +13,39 @@ CAMERA_TOPIC, NODE = '/image', '/segmentation'
 """The camera's topic and the node's full name in the file: the defaults."""
 SHARED = ('legend', 'costmap', 'costmap_updates')
 """Outputs that are one for all cameras."""
+_PLACED = ('Map', 'PointCloud2')
+"""Classes of displays that show something at its place in the world."""
 
 
 def config_path() -> Path:
     """Return the path of the package's RViz configuration."""
     return share_dir() / 'rviz' / 'fcn_seg.rviz'
+
+
+def write_config(frame: str, *, placed: bool = True, distance: float = 12.0) -> Path:
+    """
+    Write a copy of the configuration for a certain robot.
+
+    RViz's own option for the frame, -f, does not reach the Map display, which goes on waiting for
+    transforms to the file's frame.
+
+    :param frame: the fixed frame.
+    :param placed: show clouds and grid; without calibration and pose there are none, and
+        subscribing to them would make the node complain.
+    :param distance: of the eye from what it looks at, m, which lies a quarter of it ahead.
+    :returns: path of the copy, a temporary file that is the caller's to remove.
+    """
+    config = yaml.safe_load(config_path().read_text())
+    shown = config['Visualization Manager']
+    shown['Global Options']['Fixed Frame'] = frame
+    view = shown['Views']['Current']
+    view['Distance'], view['Focal Point']['X'] = distance, distance / 4
+    for display in shown['Displays']:
+        if not placed and display['Class'].rpartition('/')[2] in _PLACED:
+            display['Enabled'] = display['Value'] = False
+    with tempfile.NamedTemporaryFile('w', prefix='fcn_seg_', suffix='.rviz', delete=False) as file:
+        yaml.safe_dump(config, file, sort_keys=False)
+    return Path(file.name)
 
 
 def topics(path: str | os.PathLike[str]) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 import threading
-from typing import Any
 
 from rclpy.node import Node
 
@@ -11,7 +10,9 @@ from .inputs.tf import Transforms
 from .nav_session import NavigationSession
 from .outputs.label_info import LabelInfoOutput
 from .outputs.legend import LegendOutput
+from .outputs.mount_transforms import MountTransforms
 from .outputs.navigation import CostmapOutput
+from .settings import Settings
 from .throttle import Throttle
 from ..networks.classes import ClassSet
 
@@ -28,17 +29,19 @@ class Topics:
 
     :ivar cameras: all of them, in the order of the parameter.
     :ivar label_info: the map from ids to names.
+    :ivar mounts: the transforms of cameras on fixed mounts.
     """
 
-    def __init__(self, node: Node, settings: Any, throttle: Throttle,
+    def __init__(self, node: Node, settings: Settings, throttle: Throttle,
                  on_frame: Callable[[], None], on_change: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._transforms = Transforms(node)
+        self.mounts = MountTransforms(node, self._transforms)
         self._throttle = throttle
         self.cameras: list[Camera] = []
         self._shared: list[LabelInfoOutput | LegendOutput | CostmapOutput] = []
         try:
-            self.label_info = LabelInfoOutput(node)
+            self.label_info = LabelInfoOutput(node, on_change)
             self._shared.append(self.label_info)
             self._legend = LegendOutput(node)
             self._shared.append(self._legend)
@@ -47,7 +50,8 @@ class Topics:
             for name in settings.cameras or ['']:
                 self.cameras.append(Camera(
                     node, name, settings.image_transport, on_frame, on_change,
-                    transforms=self._transforms, costmap=self._costmap, throttle=throttle))
+                    transforms=self._transforms, costmap=self._costmap, throttle=throttle,
+                    hold_masks=self.label_info.is_on_its_way))
         except BaseException:
             self.close()
             raise
@@ -70,20 +74,31 @@ class Topics:
         :param navigation: the session in use.
         """
         with self._lock:
+            self.label_info.renew()
             for camera in self.cameras:
                 camera.follow(active)
-            self._transforms.follow(active and any(
-                navigation.needs_transforms(camera.name, camera.navigation.wanted())
-                for camera in self.cameras))
+            self._follow_transforms(active, navigation)
             if self.label_info.missed:
                 self._throttle.warning('label_info', self.label_info.missed)
             if active and self.cameras:
                 self._costmap.keep_up(navigation.grid)
+
+    def _follow_transforms(self, active: bool, navigation: NavigationSession) -> None:
+        """Listen to TF where somebody wants what takes it, and publish the mounts' part of it."""
+        wanted = {camera.name: camera.navigation.wanted() for camera in self.cameras if active}
+        mounted = {camera.name: found for camera in self.cameras
+                   if (found := navigation.mounted(camera.name, camera.frame_id))}
+        self._transforms.follow(any(
+            navigation.needs_transforms(name, outputs)
+            or (outputs and self.mounts.needs_transforms(name, mounted.get(name)))
+            for name, outputs in wanted.items()))
+        if any(wanted.values()):
+            self.mounts.follow(mounted)
 
     def close(self) -> None:
         """Destroy all of it."""
         with self._lock:
             cameras, self.cameras = self.cameras, []
             shared, self._shared = self._shared, []
-            for part in (*cameras, *shared, self._transforms):
+            for part in (*cameras, *shared, self.mounts, self._transforms):
                 part.close()

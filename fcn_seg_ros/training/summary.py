@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from .datasets import IGNORE, SegmentationDataset
 from ..errors import TrainingError
 from ..support.arrays import Int64Array
+from ..support.digests import file_sha256
 
 _NAMED = 3
 """Pictures that are named of those that are left out for one reason."""
@@ -27,7 +27,7 @@ class SplitSummary:
     :param pictures: number of pictures.
     :param pixels: int64 array of 256, pixels of each class id; 255 has no label.
     :param occurrences: int64 array of 256, pictures in which each class id occurs.
-    :param contents: {digest of a picture file's bytes: path}.
+    :param contents: {SHA-256 of a picture's file: its path}.
     :param left_out: pictures that are left out, each with the reason.
     :param notes: how the labels were read.
     """
@@ -37,7 +37,7 @@ class SplitSummary:
     pictures: int
     pixels: Int64Array
     occurrences: Int64Array
-    contents: dict[bytes, Path]
+    contents: dict[str, Path]
     left_out: Sequence[tuple[Path, str]]
     notes: Sequence[str]
 
@@ -64,7 +64,7 @@ def summarise(dataset: SegmentationDataset[Any], name: str,
         pixels += counts
         occurrences += counts > 0
         path = dataset.items[index][0]
-        contents[_digest(path)] = path
+        contents[file_sha256(path)] = path
     return SplitSummary(name, dataset.classes.labels, len(dataset), pixels, occurrences, contents,
                         tuple(dataset.left_out), tuple(dataset.notes))
 
@@ -102,7 +102,7 @@ def check_unlabelled(paths: Iterable[Path], val: SplitSummary) -> None:
     :raises TrainingError: when one of them is in it, whatever its name.
     """
     for path in paths:
-        known = val.contents.get(_digest(path))
+        known = val.contents.get(file_sha256(path))
         if known:
             raise TrainingError(
                 f'the unlabelled picture {path} is in {val.name}, too ({known}): scores would be '
@@ -159,7 +159,3 @@ def _absent(split: SplitSummary) -> str:
 
 def _percent(part: int, whole: int) -> str:
     return f'{100 * part / max(1, whole):.2f} %'
-
-
-def _digest(path: Path) -> bytes:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()

@@ -6,7 +6,7 @@ import sys
 import time
 
 from fcn_seg_ros.ros.node import SegmentationNode
-from fcn_seg_ros.ros.outputs.images import OutputGroup
+from fcn_seg_ros.ros.outputs.group import Publishers
 from fcn_seg_ros.ros.pipeline import Pipeline
 from fcn_seg_ros.ros.throttle import Throttle
 import rclpy
@@ -51,12 +51,13 @@ class Harness:
             configured = node._configured
             for camera in configured.topics.cameras:
                 camera.navigation._throttle = Throttle(_Silence())
+                camera.navigation._wanted_since = 0.0  # long enough for complaints
             # Worked by hand, without its thread, so that each message has its outcome.
             self._pipelines[transport] = Pipeline(
                 configured.topics.cameras, configured.settings, configured.guard,
                 configured.navigation,
                 Throttle(_Silence()), keep_on=lambda: True, on_fault=_lost)
-        OutputGroup.wanted = lambda group: set(group._publishers)
+        Publishers.wanted = lambda group: set(group._publishers)
         self.outcomes = Counter()
         self.images = self.others = 0
         self._memory = None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fcn_seg_ros.ros.dds import closed, profile_environment, PROFILE_NAMES
 from graph import Domain, Graph, NodeProcess
-from networks import OTHER, TINY, write_network
+from networks import ENGINE, OTHER, TINY, write_network
 import pytest
 
 # Before any node is: those of other machines and of other users must not interfere.
@@ -38,7 +38,7 @@ class Nodes:
     def start(self, *, remap=None, prelude='', name='', **params):
         """Start a node; parameters with a dot in their name as ``a__b``."""
         defaults = {'network': 'tiny', 'models_dir': str(self._models_dir), 'device': 'cpu',
-                    'engine': 'torch', 'precision': 'fp32', 'threads': 1}
+                    'threads': 1, **ENGINE}
         params = {key.replace('__', '.'): value for key, value in params.items()}
         node = NodeProcess(
             self._domain.number, self._folder / f'node{len(self._started)}',

@@ -6,6 +6,7 @@ import cv2
 from fcn_seg_ros.inference.preprocess import Preprocessor
 from fcn_seg_ros.networks.model import FCNResNet18, interpolate_scores
 from fcn_seg_ros.networks.registry import Registry
+from networks import write_graph
 import numpy as np
 from safetensors.torch import load_file, save_file
 import synthetic_world as synthetic
@@ -37,6 +38,7 @@ def write_trained_network(models_dir):
     folder = models_dir / NAME
     folder.mkdir(parents=True)
     save_file(model.state_dict(), folder / 'model.safetensors')
+    write_graph(model.eval(), (HEIGHT, WIDTH), folder)
     classes = zip(synthetic.LABELS, synthetic.COLORS, synthetic.ROLES, synthetic.COSTS)
     (folder / 'network.yaml').write_text(yaml.safe_dump({
         'name': NAME, 'width': WIDTH, 'height': HEIGHT, 'decoder': 'fcn8s', 'classes': [

@@ -2,33 +2,32 @@
 
 from fcn_seg_ros import Segmenter
 from graph import image_message, mask_of, picture
-from networks import TINY
+from networks import ENGINE, ENGINE_CLASS, TINY
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
 CAMERAS = [f'camera{index}' for index in range(4)]
-SLOW = """
+SLOW = ENGINE_CLASS + """
 import time
-from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 
-call = TorchEngine.__call__
+call = Engine.__call__
 
 def slow(self, batch):
     time.sleep(0.05)
     print('batch of', len(batch), flush=True)
     return call(self, batch)
 
-TorchEngine.__call__ = slow
+Engine.__call__ = slow
 """
 BATCHES = SLOW + """
-init = TorchEngine.__init__
+init = Engine.__init__
 
 def batching(self, *args, **kwargs):
     init(self, *args, **kwargs)
     self.prefers_batches = True
 
-TorchEngine.__init__ = batching
+Engine.__init__ = batching
 """
 WHITE_FAILS = BATCHES + """
 def fail(self, batch):
@@ -36,7 +35,7 @@ def fail(self, batch):
         raise ValueError('white')
     return slow(self, batch)
 
-TorchEngine.__call__ = fail
+Engine.__call__ = fail
 """
 
 
@@ -73,8 +72,8 @@ class Bench:
 @pytest.fixture(scope='module')
 def expected(models_dir):
     """Return the function that segments a picture alone."""
-    segmenter = Segmenter(TINY, models_dir=str(models_dir), device='cpu', engine='torch',
-                          precision='fp32', threads=1)
+    segmenter = Segmenter(TINY, models_dir=str(models_dir), device='cpu', threads=1,
+                          **ENGINE)
     return lambda pixels: segmenter(pixels).class_mask
 
 

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from graph import image_message, new_header, parameter_messages, picture
+from networks import ENGINE
 import pytest
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image
@@ -115,9 +116,9 @@ def test_a_running_camera(bench):
     assert masks['subscribed outputs'] == 'class_mask'
     network = values_of(bench.status('network'))
     assert network['network'] == 'tiny'
-    assert network['engine'] == 'torch'
+    assert network['engine'] == ENGINE['engine']
     assert network['device'] == 'cpu'
-    assert network['precision'] == 'fp32'
+    assert network['precision'] == ENGINE['precision']
 
 
 def test_a_camera_that_falls_silent(bench):

@@ -8,16 +8,16 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from graph import image_message, picture
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from networks import ENGINE_CLASS
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
+import without_torch
 
-FAILING = """
+FAILING = ENGINE_CLASS + """
 import threading
-import torch
-from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 
-init, call = TorchEngine.__init__, TorchEngine.__call__
+init, call = Engine.__init__, Engine.__call__
 engines = []
 
 def counted(self, *args, **kwargs):
@@ -30,7 +30,7 @@ def failing(self, batch):
     fault(self, batch, len(engines), self.calls)
     return call(self, batch)
 
-TorchEngine.__init__, TorchEngine.__call__ = counted, failing
+Engine.__init__, Engine.__call__ = counted, failing
 
 def fault(engine, batch, loads, calls):
 """
@@ -50,10 +50,14 @@ FIRST_HANGS = FAILING + """
     if loads == 1 and calls > 2:
         threading.Event().wait()
 """
-SHORT_OF_MEMORY = FAILING + """
+SHORT_OF_MEMORY = FAILING + ("""
     if calls == 3:
+        raise MemoryError('of the machine')
+""" if without_torch.ACTIVE else """
+    if calls == 3:
+        import torch
         raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 20 MiB')
-"""
+""")
 
 
 class Bench:

@@ -7,6 +7,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from fcn_seg_ros.images.compressed import encode_jpeg, encode_png
 from fcn_seg_ros.msg import ClassFractions
 from graph import BEST_EFFORT, image_message, new_header, picture, RELIABLE, to_array
+from networks import ENGINE_CLASS
 import numpy as np
 import pytest
 from rcl_interfaces.srv import SetParameters
@@ -14,14 +15,13 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 BIG = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), np.uint8)
-SLOW = """
+SLOW = ENGINE_CLASS + """
 import time
-from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
-call = TorchEngine.__call__
+call = Engine.__call__
 def slow(self, batch):
     time.sleep(0.5)
     return call(self, batch)
-TorchEngine.__call__ = slow
+Engine.__call__ = slow
 """
 """A machine that takes half a second a frame."""
 

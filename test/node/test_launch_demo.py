@@ -50,6 +50,40 @@ def test_the_bundled_clip_plays_unless_told_otherwise(demo):
     assert Path(lines['fcn-seg'][2]).is_file()
 
 
+def test_the_bundled_clips_camera_is_known(demo):
+    lines, context = commands(demo)
+    given = context.launch_configurations
+    assert '--hfov=35' in lines['fcn-seg']
+    assert (given['rviz_frame'], given['rviz_distance']) == ('base_footprint', '60')
+    for name in ('params_file', 'roles'):
+        assert Path(given[name]).parent.name == 'demo'
+        assert Path(given[name]).is_file()
+
+
+def test_what_the_user_knows_better_goes_before_that(demo, tmp_path):
+    own = tmp_path / 'own.yaml'
+    own.write_text('')
+    lines, context = commands(demo, hfov='50', params_file=str(own), rviz_frame='odom')
+    given = context.launch_configurations
+    assert '--hfov=50' in lines['fcn-seg']
+    assert (given['params_file'], given['rviz_frame'], given['roles']) == (str(own), 'odom', '')
+    lines, context = commands(demo, calibration=str(own), network='fcn-resnet18-voc')
+    assert not {word for word in lines['fcn-seg'] if word.startswith('--hfov')}
+    assert not context.launch_configurations['roles']
+
+
+def test_of_other_sources_nothing_is_known(demo):
+    lines, context = commands(demo, source='/dev/video7')
+    given = context.launch_configurations
+    assert not {word for word in lines['fcn-seg'] if word.startswith('--hfov')}
+    assert Path(given['params_file']).name == 'segmentation.yaml'
+    assert (given['roles'], given['rviz_frame'], given['rviz_distance']) == (
+        '', 'base_link', '12')
+    assert given['rviz_clouds'] == 'false'  # nobody knows where anything is
+    _, context = commands(demo, source='/dev/video7', hfov='70')
+    assert context.launch_configurations['rviz_clouds'] == 'true'
+
+
 def test_the_camera_gets_what_was_asked_for(demo):
     line = commands(demo, source='/dev/video7', rate='5', size='640x480', hfov='70',
                     image='/cam/image_raw')[0]['fcn-seg']
@@ -92,10 +126,25 @@ def test_rviz_shows_the_node_that_runs(demo, monkeypatch):
     assert seen == {'name': 'seg', 'namespace': 'bot', 'image': 'image', 'camera': 'front'}
 
 
+def test_rviz_reads_a_file_with_the_frame_in_it(monkeypatch):
+    segmentation = load('segmentation.launch.py')
+    monkeypatch.setattr(segmentation.ExecutableInPackage, 'perform',
+                        lambda self, context: '/rviz2')
+    actions, context = started(segmentation, rviz='true', rviz_frame='odom')
+    line = command(actions[-1], context)
+    path = Path(line[line.index('-d') + 1])
+    assert '-f' not in line  # does not reach the Map display
+    assert yaml.safe_load(path.read_text())['Visualization Manager']['Global Options'][
+        'Fixed Frame'] == 'odom'
+    path.unlink()
+    with pytest.raises(RuntimeError, match="argument rviz_distance: 'far' is no number"):
+        started(segmentation, rviz='true', rviz_distance='far')
+
+
 @pytest.mark.parametrize('arguments, words', [
     ({'source': '/nowhere'}, 'argument source: /nowhere does not exist'),
     ({'rate': 'fast'}, 'argument rate: must be a number'),
-    ({'size': 'big'}, 'argument size: must be WIDTHxHEIGHT'),
+    ({'size': 'big'}, "argument size: 'big' is not WIDTHxHEIGHT"),
     ({'hfov': '70', 'calibration': 'x'}, 'not allowed with'),
     ({'calibration': '/nowhere.yaml'}, "'/nowhere.yaml' does not exist"),
     ({'engine': 'magic'}, 'magic'),

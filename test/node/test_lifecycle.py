@@ -8,25 +8,24 @@ import time
 from graph import image_message, parameter_messages, picture, segments
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from networks import ENGINE_CLASS
 import pytest
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image
 
-HANGS = """
+HANGS = ENGINE_CLASS + """
 import threading
-from fcn_seg_ros.networks import weights
 def hang(*args):
     print('hanging in a load', flush=True)
     threading.Event().wait()
-weights.load_network = hang
+Engine.__init__ = hang
 """
-HANGS_IN_A_FRAME = """
+HANGS_IN_A_FRAME = ENGINE_CLASS + """
 import threading
-from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 def hang(self, batch):
     print('hanging in a frame', flush=True)
     threading.Event().wait()
-TorchEngine.__call__ = hang
+Engine.__call__ = hang
 """
 
 

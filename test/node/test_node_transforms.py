@@ -1,6 +1,7 @@
 """The camera's pose from TF: at the image's stamp, or not at all."""
 
 from fcn_seg_ros.geometry.pose import Pose
+from fcn_seg_ros.ros.navigation import pose_from_transform
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from graph import new_header, picture
 from nav_msgs.msg import OccupancyGrid
@@ -31,6 +32,91 @@ def test_without_tf2_ros_the_diagnostics_say_what_to_do(nodes):
         robot.values()['last problem: transform']
     assert robot.status().level == robot.status().WARN
     assert not robot.arrived('points')
+
+
+def test_without_tf2_ros_a_mount_says_that_nobody_publishes_it(nodes):
+    try:
+        import tf2_ros  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip('tf2_ros is installed')
+    robot = Robot(nodes, mount__height=1.0, mount__pitch=0.4)
+    robot.listen(PointCloud2, 'points')
+    robot.film(picture(), calibration(CAMERA), 'points', until=lambda: (
+        'tf2_ros is not installed' in robot.values().get('transform of the mount', '')))
+    assert robot.status().level == robot.status().OK
+
+
+class MountedRobot(Robot):
+    """A robot with a plain camera on a mount, and what is said on /tf_static."""
+
+    def __init__(self, nodes):
+        pytest.importorskip('tf2_ros')
+        from tf2_msgs.msg import TFMessage
+        self._message = TFMessage
+        self.said = nodes.graph.listen(TFMessage, '/tf_static', latched=True).messages
+        self._static = nodes.graph.node.create_publisher(TFMessage, '/tf_static', QoSProfile(
+            depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        super().__init__(nodes, mount__height=1.0, mount__pitch=0.4, ground_z=-0.25)
+        self.listen(PointCloud2, 'points')
+
+    def say(self, parent):
+        """Publish a transform of the camera's frame as another node."""
+        self._static.publish(self._message(transforms=[
+            _transform(parent, 'camera_optical', (0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 1.0))]))
+
+    def film_until(self, condition):
+        """Film until a condition holds; return the cloud of the last picture."""
+        cloud, = self.film(picture(), calibration(CAMERA), 'points', until=condition)
+        return cloud
+
+    def state(self):
+        """Return what the diagnostics say of the mount's transform."""
+        return self.values().get('transform of the mount', '')
+
+
+def test_a_mounts_transform_is_published_until_another_node_has_one(nodes):
+    robot = MountedRobot(nodes)
+    cloud = robot.film_until(lambda: robot.said)
+    transform, = robot.said[-1].transforms
+    assert (transform.header.frame_id, transform.child_frame_id) == (
+        'base_footprint', cloud.header.frame_id)
+    ground = places(read_cloud(cloud))
+    ground = ground[np.isfinite(ground[..., 2])]
+    # By TF the ground is where the parameter says that it lies in base_footprint.
+    np.testing.assert_allclose(
+        pose_from_transform(transform.transform).apply(ground)[:, 2], -0.25, atol=1e-4)
+
+    said = len(robot.said)
+    assert robot.request(mount__x=0.5) == (True, '')
+    robot.film_until(lambda: len(robot.said) > said)
+    assert robot.said[-1].transforms[0].transform.translation.x == 0.5
+    # What the node itself said a moment ago is not another node's word.
+    robot.film_until(lambda: 'published' in robot.state())
+    assert robot.said[-1].transforms
+
+    robot.say('chassis')
+    robot.film_until(lambda: not robot.said[-1].transforms)
+    robot.film_until(lambda: 'left to another node' in robot.state())
+
+
+def test_a_frame_that_has_a_parent_is_left_alone(nodes):
+    robot = MountedRobot(nodes)
+    robot.say('chassis')
+    robot.film_until(lambda: 'left to another node' in robot.state())
+    assert {message.transforms[0].header.frame_id for message in robot.said} == {'chassis'}
+
+
+def test_a_mounts_transform_is_published_on_request_only(nodes):
+    robot = MountedRobot(nodes)
+    assert robot.request(mount__publish_tf=False) == (True, '')
+    robot.film_until(lambda: robot.status() is not None)
+    assert not robot.said and not robot.state()
+    assert robot.request(mount__publish_tf=True) == (True, '')
+    robot.film_until(lambda: robot.said)
+    assert robot.request(mount__publish_tf=False) == (True, '')
+    robot.film_until(lambda: not robot.said[-1].transforms)
 
 
 class MovingRobot(Robot):

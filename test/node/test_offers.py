@@ -1,5 +1,7 @@
 """What the graph offers is followed, or named with what would take it."""
 
+import re
+
 from diagnostic_msgs.msg import DiagnosticArray
 from graph import image_message, picture, RELIABLE
 import pytest
@@ -41,6 +43,47 @@ def named(nodes, topic, message_type, words, **arguments):
 def test_a_topic_that_cannot_be_taken_is_named_with_what_would(
         nodes, topic, message_type, arguments, words):
     named(nodes, topic, message_type, words, **arguments)
+
+
+# The node says when it looked, by the clock that it goes by, whether there was a camera, and what
+# it has named so far.
+LOOKS = """
+import time
+from types import SimpleNamespace
+from fcn_seg_ros.ros import node
+from fcn_seg_ros.ros.inputs import offers
+stamps, look = [0.0], offers.Offers.look
+offers.time = SimpleNamespace(monotonic=lambda: stamps.append(time.monotonic()) or stamps[-1])
+def logged(self):
+    there = bool(self._node.get_publishers_info_by_topic(self._image))
+    look(self)
+    print(f'LOOK there={there:d} named={len(self.problems)} at={stamps[-1]:.6f}', flush=True)
+offers.Offers.look = logged
+print(f'PERIOD {node._WATCH_PERIOD} PATIENCE {offers._PATIENCE}', flush=True)
+"""
+
+
+def test_what_cannot_be_taken_is_named_within_two_seconds_of_its_appearing(nodes):
+    node = nodes.start(prelude=LOOKS)
+    node.wait_for_log('LOOK there=0')
+    nodes.graph.camera('/image', CameraInfo)
+    observer = nodes.another_graph('observer')
+    try:
+        observer.wait_until(lambda: observer.node.get_publishers_info_by_topic('/image'),
+                            'the camera in the graph of another participant')
+    finally:
+        observer.close()
+    node.wait_for_log('LOOK there=1 named=1')
+    looks = [(there == '1', named == '1', float(at)) for there, named, at in re.findall(
+        r'LOOK there=(\d) named=(\d) at=([\d.]+)', node.log)]
+    period, patience = map(float, re.search(r'PERIOD ([\d.]+) PATIENCE ([\d.]+)',
+                                            node.log).groups())
+    # It looks once a period at least: one passes until the camera is seen, and one at most after
+    # the patience.  A busy machine makes looks late, but lets none pass without the word.
+    assert period + patience + period <= 2.0
+    first = next(at for there, _, at in looks if there)
+    assert all(named for _, named, at in looks if at >= first + patience + 1e-5)
+    assert not any(named for there, named, _ in looks if not there)
 
 
 def test_what_can_be_taken_is_not_named(nodes):

@@ -6,7 +6,7 @@ from fcn_seg_ros.images.raw import SUPPORTED
 from fcn_seg_ros.msg import ClassFractions
 from fcn_seg_ros.segmenter import Segmenter
 from graph import image_message, mask_of, new_header, picture, to_array
-from networks import LABELS, TINY
+from networks import ENGINE, LABELS, TINY
 import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
@@ -70,8 +70,8 @@ def bench(shared_nodes):
 @pytest.fixture(scope='module')
 def reference(models_dir):
     """Return the same network in this process."""
-    return Segmenter(TINY, models_dir=str(models_dir), device='cpu', engine='torch',
-                     precision='fp32', threads=1)
+    return Segmenter(TINY, models_dir=str(models_dir), device='cpu', threads=1,
+                     **ENGINE)
 
 
 ALL = {'class_mask': Image, 'color_mask': Image, 'overlay': Image, 'confidence': Image,

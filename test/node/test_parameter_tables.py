@@ -7,8 +7,10 @@ from pathlib import Path
 import re
 import subprocess
 import sys
+from typing import get_type_hints
 
 from fcn_seg_ros.ros.parameter_specs import SPECS
+from fcn_seg_ros.ros.settings import Costmap, Limits, Mount, Points, Settings
 import pytest
 import yaml
 
@@ -51,6 +53,23 @@ def test_what_is_made_from_the_table_is_fresh(monkeypatch):
     changed = (replace(module.SPECS[0], description='Something else.'), *module.SPECS[1:])
     monkeypatch.setattr(module, 'SPECS', changed)
     assert module.stale() == ['README.md', 'config/segmentation.yaml']
+
+
+@pytest.mark.parametrize(('group', 'kind'), [
+    ('', Settings), ('mount', Mount), ('points', Points), ('costmap', Costmap),
+    ('diagnostics', Limits)])
+def test_the_settings_have_a_field_of_the_right_type_for_every_parameter(group, kind):
+    table = {spec.name.removeprefix(f'{group}.'): type(spec.default)
+             for spec in SPECS if spec.group == group}
+    hints = get_type_hints(kind)
+    if kind is Settings:  # what they become when they are read
+        for name in ('mounts', 'points', 'costmap', 'diagnostics'):
+            hints.pop(name)
+        assert hints.pop('mask_size') and hints.pop('regions')
+        table = {name: default for name, default in table.items()
+                 if name not in ('mask_size', 'regions')}
+    assert {name: tuple[str, ...] if default is list else default
+            for name, default in table.items()} == hints
 
 
 def test_the_table_needs_neither_ros_nor_pytorch():

@@ -9,10 +9,10 @@ from sensor_msgs.msg import Image
 OPTIONAL = {
     'subscribe': {'/image/compressed', '/depth', '/tf', '/tf_static', '/clock'},
     'publish': {f'/segmentation/{name}' for name in (
-        'label_info', 'points', 'obstacles', 'ground', 'costmap')},
+        'label_info', 'points', 'obstacles', 'ground', 'costmap')} | {'/tf_static'},
     'reply': set(),
 }
-"""What only some configurations use: transports, depth, clouds, vision_msgs, simulated time."""
+"""What only some configurations use: transports, depth, clouds, mounts, vision_msgs, /clock."""
 
 
 @pytest.fixture(scope='module')

@@ -39,9 +39,10 @@ class FakeNode:
     def get_namespace(self):
         return '/'
 
-    def create_publisher(self, message_type, topic, profile):
+    def create_publisher(self, message_type, topic, profile, **kwargs):
         self.profile = profile
-        return SimpleNamespace(publish=self.published.append)
+        return SimpleNamespace(publish=self.published.append,
+                               get_subscription_count=lambda: self.subscribers)
 
     def get_clock(self):
         from rclpy.clock import Clock
@@ -118,8 +119,24 @@ def test_label_info_names_the_classes(monkeypatch):
         classes = ClassSet.from_list(
             [{'label': 'road', 'color': [1, 2, 3]}, {'label': 'sky', 'color': [4, 5, 6]}],
             'test', 'here')
-        label_info.LabelInfoOutput(node).publish(classes, 0.25)
+        output = label_info.LabelInfoOutput(node, lambda: None)
+        output.publish(classes, 0.25)
         message, = node.published
+        # Masks wait while the names are on their way to who has just come.
+        output.renew()
+        assert len(node.published) == 1 and not output.is_on_its_way(False)
+        node.subscribers = 1
+        output.renew()
+        output.renew()
+        assert node.published == [message, message] and output.is_on_its_way(False)
+        # Who comes for masks may be about to ask for the names.
+        late = FakeNode()
+        output = label_info.LabelInfoOutput(late, lambda: None)
+        output.publish(classes, 0.25)
+        assert not output.is_on_its_way(True)
+        monkeypatch.setattr(label_info.time, 'sleep',
+                            lambda seconds: setattr(late, 'subscribers', 1))
+        assert output.is_on_its_way(True) and len(late.published) == 2
         assert message.threshold == 0.25
         assert [(c.class_id, c.class_name) for c in message.class_map] == [(0, 'road'), (1, 'sky')]
         assert message.header.stamp.sec > 0
@@ -134,7 +151,7 @@ def test_without_vision_msgs_there_is_no_label_info():
     if label_info.LabelInfo is not None:
         pytest.skip('vision_msgs is installed')
     node = FakeNode()
-    output = label_info.LabelInfoOutput(node)
+    output = label_info.LabelInfoOutput(node, lambda: None)
     output.publish(None, 0.0)
     output.close()
     assert node.published == []
@@ -162,3 +179,17 @@ def test_a_callback_of_what_is_being_destroyed_does_not_end_the_process():
     assert len(rounds) == 3
     with pytest.raises(RuntimeError, match='something else'):
         _spin(Executor(), lambda: True)
+
+
+def test_a_message_is_made_without_copying_its_picture():
+    from fcn_seg_ros.ros.messages import image_message
+    from rclpy.serialization import deserialize_message, serialize_message
+    from sensor_msgs.msg import Image
+    from std_msgs.msg import Header
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    message = image_message(pixels, 'rgb8', Header(frame_id='camera'))
+    pixels[0, 0] = 200
+    read = deserialize_message(serialize_message(message), Image)
+    assert bytes(read.data) == pixels.tobytes()
+    assert (read.height, read.width, read.step, read.encoding) == (2, 4, 12, 'rgb8')
+    assert read.header.frame_id == 'camera'

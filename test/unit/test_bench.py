@@ -1,14 +1,18 @@
 """What the benchmark computes; that it measures anything is a node test's business."""
 
 import json
+from types import SimpleNamespace
 
 from fcn_seg_ros.bench import engines, machine, report, stages, suite
 from fcn_seg_ros.bench.dds import stamps
 from fcn_seg_ros.bench.dds.arrivals import Arrivals
 from fcn_seg_ros.bench.goals import check
+from fcn_seg_ros.bench.launches import count_launches
 from fcn_seg_ros.bench.timing import measure, Timing
 from fcn_seg_ros.cli.main import main
 from fcn_seg_ros.errors import FcnSegError
+from fcn_seg_ros.inference.devices import Device
+from fcn_seg_ros.inference.engines import ENGINES
 from fcn_seg_ros.networks.registry import Registry
 import numpy as np
 import pytest
@@ -28,9 +32,12 @@ def full_results():
         'engines': {'torch': timing(80.0)},
         'published': {'machine': 'nano', 'fps': 48},
         'end_to_end': {
-            'latency': {'forward': timing(60.0), 'ours': timing(70.0), 'mask': timing(66.0),
-                        'usual': timing(300.0)},
-            'rate': {'forward': 16.0, 'ours': 12.0, 'mask': 15.0, 'usual': 3.0}},
+            'latency': {'forward': timing(60.0), 'ours': timing(67.0), 'mask': timing(66.0),
+                        'usual': timing(300.0), 'other': timing(72.0)},
+            'rate': {'forward': 16.0, 'ours': 12.0, 'mask': 15.0, 'usual': 3.0, 'other': 11.0}},
+        'launches': {'cudaGraphLaunch': 1, 'launches': 1, 'kernels and copies': 43},
+        'start': {'ours': {'start': timing(1300.0), 'memory': 150_000_000},
+                  'usual': {'start': timing(6500.0), 'memory': 1_000_000_000}},
         'idle': 0.005, 'memory': {'bytes': 400_000, 'frames': 500},
         'cameras': {'1': {'round': timing(70.0), 'rate': 12.0, 'shares': [1.0]},
                     '4': {'round': timing(245.0), 'rate': 13.0,
@@ -82,19 +89,26 @@ def test_a_round_ends_with_the_last_camera():
 
 def test_goals():
     results = full_results()
+    added = next(value for what, value, *_ in check(results) if 'other version' in what)
+    assert added == pytest.approx(7 / 12)
     assert all(met for *_, met in check(results))
-    assert len(check(results)) == 7
+    assert len(check(results)) == 11
     results['end_to_end']['latency']['ours'] = timing(76.0)
     results['cameras']['4']['shares'] = [0.2, 0.3, 0.25, 0.25]
+    results['start']['ours'] = {'start': timing(1600.0), 'memory': 300_000_001}
     missed = [what for what, *_, met in check(results) if not met]
-    assert missed == ['latency / forward pass', '4 cameras, largest / smallest share - 1, %']
+    assert missed == [
+        'latency / forward pass', 'added to the forward pass, all outputs, ms',
+        'added to the forward pass / by the other version', 'start to waiting for images, s',
+        'resident memory, idle, MB', '4 cameras, largest / smallest share - 1, %']
     assert check({}) == []
 
 
 def test_report_names_everything_measured():
     text = report.to_text(full_results())
     for words in ('forward pass alone', 'usual way', 'publish rgb8', '48', 'shipped, reliable',
-                  '3.50', 'met', '60.00', '54.00 to 72.00'):
+                  '3.50', 'met', '60.00', '54.00 to 72.00', 'the other version', 'cudaGraphLaunch',
+                  '0.20', '0.15'):
         assert words in text
     assert 'missed' not in text
     lines = text.splitlines()
@@ -136,6 +150,62 @@ def test_what_fails_over_dds_leaves_the_rest(monkeypatch, tmp_path, capsys):
     assert status == 1
     assert 'idle not measured: nothing came' in capsys.readouterr().err
     assert json.loads(path.read_text())['memory']['bytes'] == 1000
+
+
+class FakeProfile:
+    """Stands in for PyTorch's profiler of a GPU: what a frame with a graph of two kernels is."""
+
+    def __init__(self, activities):
+        assert set(activities) == {torch.profiler.ProfilerActivity.CPU,
+                                   torch.profiler.ProfilerActivity.CUDA}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def events(self):
+        kinds = torch.autograd.DeviceType
+        return [SimpleNamespace(name=name, device_type=kind) for name, kind in (
+            ('aten::copy_', kinds.CPU), ('cudaMemcpyAsync', kinds.CPU),
+            ('cudaGraphLaunch', kinds.CPU), ('cudaStreamSynchronize', kinds.CPU),
+            ('preprocess_kernel', kinds.CUDA), ('classify_kernel', kinds.CUDA),
+            ('Memcpy HtoD', kinds.CUDA))]
+
+
+def test_launches_are_counted_once_a_frame_is_warm():
+    frames = []
+    assert count_launches(lambda: frames.append(1), FakeProfile) == {
+        'cudaGraphLaunch': 1, 'cudaMemcpyAsync': 1, 'launches': 2, 'kernels and copies': 3}
+    assert len(frames) > 2
+
+
+@pytest.mark.filterwarnings('ignore:CUDA is not available')
+def test_a_cpu_launches_nothing():
+    assert count_launches(lambda: torch.ones(9).sum()) == {'launches': 0, 'kernels and copies': 0}
+
+
+def test_every_engine_is_a_candidate_somewhere():
+    known = {engine for pairs in engines.CANDIDATES.values() for engine, _ in pairs}
+    assert known == set(ENGINES) - {'auto'}
+
+
+def test_launches_are_among_the_results_where_there_is_a_gpu(monkeypatch):
+    segmenter = SimpleNamespace(
+        network=Registry.load().get('fcn-resnet18-street'), input_size=(288, 512),
+        device=Device('cuda'), engine=SimpleNamespace(name='torch', detail='fp16'))
+    monkeypatch.setattr(suite, 'Segmenter', lambda **options: segmenter)
+    monkeypatch.setattr(suite.stages, 'measure_stages', lambda *args: {})
+    monkeypatch.setattr(suite, 'count_launches', lambda frame: {'launches': 1})
+    results = suite.run({}, ['stages'], size=(64, 48), seconds=0.1, rounds=1, frames=10)
+    assert results['launches'] == {'launches': 1}
+
+
+def test_another_version_is_a_checkout(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(['bench', '--start', '--against', str(tmp_path)])
+    assert 'is no checkout of fcn_seg_ros' in capsys.readouterr().err
 
 
 def test_chart_grows_with_the_numbers():

@@ -9,11 +9,14 @@ from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 from cuda_cost import Cost
+from fcn_seg_ros.inference.backends import backend_around
 from fcn_seg_ros.inference.cuda import backend as module, capture
 from fcn_seg_ros.inference.cuda.backend import CudaBackend
 from fcn_seg_ros.inference.cuda.operators import TorchOperators
 from fcn_seg_ros.inference.devices import CPU, Device
+from fcn_seg_ros.inference.engines.torch_engine import TorchEngine
 from fcn_seg_ros.inference.postprocess import classify
+from fcn_seg_ros.networks.model import FCNResNet18
 from fcn_seg_ros.support.arrays import Size
 import numpy as np
 import pytest
@@ -195,3 +198,39 @@ def test_a_frame_is_few_launches_and_moves_little(monkeypatch):
             plan.start()
     assert cost.launches == ['_to_copy', 'preprocess', 'classify', 'copy_']
     assert cost.bytes <= 12e6
+
+
+def to_fake_gpu(engine):
+    """Move an engine to a GPU that is not there, in fp16: fake parameters cannot be moved."""
+    model = engine._model
+    parameters = {name: torch.empty(tuple(tensor.shape), dtype=torch.float16, device='cuda')
+                  for name, tensor in model.state_dict().items()}
+    engine.device, engine.dtype = Device('cuda', 0), torch.float16
+    engine._model = lambda batch: torch.func.functional_call(model, parameters, (batch,))
+
+
+@pytest.mark.parametrize('use_triton', [True, False])
+def test_the_whole_way_with_the_network_itself(monkeypatch, use_triton):
+    """From the pictures to the masks: only CUDA's graphs and streams are stood in for."""
+    pinned = module.pinned
+    gpu = Gpu(monkeypatch)
+    monkeypatch.setattr(module, 'pinned', pinned)
+    monkeypatch.setattr(module, 'find_operators',
+                        lambda device: kernels() if use_triton else TorchOperators())
+    engine = TorchEngine(FCNResNet18(CLASSES, 'ladder2').eval(), device=CPU)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        to_fake_gpu(engine)
+        backend = backend_around(engine, size=INPUT, mean=MEAN, std=STD)
+        assert isinstance(backend, CudaBackend)
+        plan = backend.plan([(720, 1280, 3), (480, 640, 3)], [(720, 1280), (30, 40)],
+                            range(CLASSES), want_confidence=False)
+        assert gpu.log == [{'pool': 'pool', 'capture_error_mode': 'thread_local'}, 'captured']
+        with Cost() as cost:
+            plan._work()
+    assert [tuple(mask.shape) for mask in plan.masks] == [(1, 720, 1280), (1, 30, 40)]
+    assert {mask.device.type for mask in plan.masks} == {'cpu'}
+    # No batch norm is left of the network, and everything happens on the GPU.
+    assert {'convolution', 'relu_'} & set(cost.launches)
+    assert not any('batch_norm' in name for name in cost.launches)
+    names = ('preprocess', 'classify') if use_triton else ('_upsample_bilinear2d_aa',)
+    assert all(cost.launches.count(name) == 2 for name in names), cost.launches

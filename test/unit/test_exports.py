@@ -11,6 +11,7 @@ from fcn_seg_ros.errors import DatasetError, FcnSegError
 from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training.datasets import IGNORE, open_dataset
 from fcn_seg_ros.training.datasets.coco import decode_run_lengths
+from fcn_seg_ros.training.datasets.label_studio import decode_brush
 from fcn_seg_ros.training.datasets.splitting import divide, sequence_of
 import numpy as np
 from PIL import Image
@@ -18,7 +19,8 @@ import pytest
 
 HEIGHT, WIDTH = 24, 32
 FLOOR, BOX = [(0, 12), (31, 12), (31, 23), (0, 23)], [(8, 8), (15, 8), (15, 15), (8, 15)]
-FORMATS = ('labelme', 'coco', 'cvat-xml', 'cvat-mask', 'roboflow')
+FORMATS = ('labelme', 'coco', 'cvat-xml', 'cvat-mask', 'roboflow', 'labelstudio-json',
+           'labelstudio-png')
 
 
 def truth(floor=1, box=0, rest=IGNORE):
@@ -114,7 +116,68 @@ def roboflow(root, names):
         'Pixel Value, Class\n0, background\n1, box\n2, floor\n')
 
 
-WRITERS = dict(zip(FORMATS, (labelme, coco, cvat_xml, cvat_mask, roboflow)))
+def brush(mask, least=1):
+    """Return the bytes of a brush's mask; runs shorter than ``least`` are written word by word."""
+    values = np.repeat(mask.astype(np.uint8).ravel() * 255, 4)
+    bits = f'{values.size:032b}{7:05b}' + ''.join(f'{width - 1:04b}' for width in (3, 4, 8, 16))
+    ends = [*(np.flatnonzero(np.diff(values)) + 1).tolist(), values.size]
+    for start, end in zip([0, *ends], ends):
+        for place in range(start, end, 1 << 16):
+            length = min(end - place, 1 << 16)
+            index = next(i for i, width in enumerate((3, 4, 8, 16)) if length <= 1 << width)
+            words = values[place:place + (1 if length >= least else length)].tolist()
+            bits += f'{int(length >= least)}{index:02b}{length - 1:0{(3, 4, 8, 16)[index]}b}'
+            bits += ''.join(f'{word:08b}' for word in words)
+    bits += '0' * (-len(bits) % 8)
+    return [int(bits[i:i + 8], 2) for i in range(0, len(bits), 8)]
+
+
+def label_studio_result(kind, label, **value):
+    return {'original_width': WIDTH, 'original_height': HEIGHT, 'image_rotation': 0,
+            'from_name': 'tag', 'to_name': 'image', 'type': f'{kind}labels',
+            'value': {**value, f'{kind}labels': [label]}}
+
+
+def percent(outline):
+    return [[100 * x / WIDTH, 100 * y / HEIGHT] for x, y in outline]
+
+
+def label_studio_json(root, names):
+    tasks = []
+    for number, name in enumerate(names):
+        write_picture(root / f'{name}.png', number)
+        (left, top), (right, bottom) = percent([BOX[0], BOX[2]])
+        box = label_studio_result('brush', 'box', format='rle', rle=brush(truth() == 0)) \
+            if number % 2 else label_studio_result(
+                'rectangle', 'box', x=left, y=top, width=right - left, height=bottom - top,
+                rotation=0)
+        floor = label_studio_result('polygon', 'floor', points=percent(FLOOR), closed=True)
+        point = label_studio_result('keypoint', 'floor', x=1, y=1, width=0.5)
+        wrong = [label_studio_result('rectangle', 'box', x=0, y=0, width=100, height=100)]
+        tasks.append({'id': number + 1, 'file_upload': f'0123abcd-{name}.png', 'data': {
+            'image': f'/data/upload/1/0123abcd-{name}.png'}, 'annotations': [
+                {'id': 3, 'updated_at': '2026-02-01T', 'result': [floor, point, box]},
+                {'id': 2, 'updated_at': '2026-01-01T', 'result': wrong},
+                {'id': 9, 'updated_at': '2026-03-01T', 'result': wrong, 'was_cancelled': True}]})
+    (root / 'project.json').write_text(json.dumps(tasks))
+
+
+def label_studio_png(root, names):
+    tasks = []
+    for number, name in enumerate(names):
+        write_picture(root / f'pictures/{name}.png', number)
+        tasks.append({'id': number + 1, 'data': {
+            'image': f'/data/local-files/?d=drive%20one/{name}.png'}})
+        for annotation, index in ((7, 1), (7, 0), (5, 1)):  # the floor lies below the box
+            mask = (truth() == index) if annotation == 7 else np.ones((HEIGHT, WIDTH))
+            Image.fromarray((mask * 255).astype(np.uint8)).save(
+                root / f'task-{number + 1}-annotation-{annotation}-by-me@x.org-tag-'
+                f'{("box", "floor")[index]}-0.png')
+    (root / 'tasks.json').write_text(json.dumps(tasks))
+
+
+WRITERS = dict(zip(FORMATS, (labelme, coco, cvat_xml, cvat_mask, roboflow, label_studio_json,
+                             label_studio_png)))
 
 
 def make(root, kind, names=('a_1', 'a_2', 'b_1')):
@@ -174,7 +237,7 @@ def test_a_missing_picture_is_named(tmp_path, kind):
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('name', ['labelme', 'coco', 'cvat', 'roboflow'])
+@pytest.mark.parametrize('name', ['labelme', 'coco', 'cvat', 'roboflow', 'labelstudio'])
 def test_what_is_no_such_export_is_one_line(tmp_path, name):
     write_picture(tmp_path / 'a.png', 0)
     with pytest.raises(DatasetError) as error:
@@ -193,12 +256,42 @@ def test_a_zip_cannot_write_outside_its_folder(tmp_path):
     assert not list(tmp_path.parent.rglob('evil_written.txt'))
 
 
-def test_a_size_that_is_not_the_pictures_names_it(tmp_path):
-    make(tmp_path / 'export', 'labelme', names=('only',))
-    write_picture(tmp_path / 'export/only.png', 0)
-    Image.new('RGB', (40, 24)).save(tmp_path / 'export/only.png')
+@pytest.mark.parametrize('kind', FORMATS)
+def test_a_size_that_is_not_the_pictures_names_it(tmp_path, kind):
+    name = make(tmp_path / 'export', kind, names=('only',))
+    picture, = (path for path in (tmp_path / 'export').rglob('only.png')
+                if 'SegmentationClass' not in path.parts)
+    Image.new('RGB', (40, 24)).save(picture)
     with pytest.raises(DatasetError, match='only.png is 40x24 but its labels are 32x24'):
-        open_dataset('labelme', tmp_path / 'export', 'all')[0]
+        open_dataset(name, tmp_path / 'export', 'all')[0]
+
+
+def emptied(root, kind):
+    """Take all labels out of an export."""
+    for path in root.rglob('*.json'):
+        data = json.loads(path.read_text())
+        if kind == 'labelstudio-json':
+            data[0]['annotations'] = [{'id': 1, 'result': []}]
+        elif kind != 'labelstudio-png':
+            data.update({'coco': {'annotations': []}, 'labelme': {'shapes': []}}[kind])
+        path.write_text(json.dumps(data))
+    for path in [*root.rglob('task-*.png'), *root.rglob('SegmentationClass/*.png'),
+                 *root.rglob('*_mask.png')]:
+        path.unlink()
+    for path in root.rglob('annotations.xml'):
+        path.write_text('<annotations><image id="0" name="only.png" width="32" height="24"/>'
+                        '</annotations>')
+    if kind == 'roboflow':
+        (root / 'train/only.png').unlink()
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_an_export_without_labels_says_so(tmp_path, kind):
+    name = make(tmp_path / 'export', kind, names=('only',))
+    emptied(tmp_path / 'export', kind)
+    with pytest.raises(DatasetError, match=f'{name}: .*export.*is the export empty') as error:
+        open_dataset(name, tmp_path / 'export', 'all')
+    assert '\n' not in str(error.value)
 
 
 def test_pictures_without_labels_are_left_out_unless_there_is_a_background(tmp_path):
@@ -262,6 +355,95 @@ def test_a_packed_mask():
     np.testing.assert_array_equal(decode_run_lengths(value, Size(4, 5), 'x'), mask)
 
 
+@pytest.mark.parametrize('least', [1, 2, 10, 10 ** 6])
+@pytest.mark.parametrize('size', [(1, 1), (13, 7), (300, 400)])
+def test_brush_strokes_come_out_as_they_went_in(size, least):
+    mask = np.random.default_rng(0).random(size) < 0.5
+    mask[size[0] // 2:] = True  # longer than the longest run
+    np.testing.assert_array_equal(decode_brush(brush(mask, least), Size(*size), 'x'), mask)
+
+
+def test_brush_strokes_of_label_studios_library():
+    library = pytest.importorskip('label_studio_sdk.converter.brush',
+                                  reason='label-studio-sdk is not installed')
+    rng = np.random.default_rng(0)
+    for share in (0.01, 0.5, 0.99):
+        mask = (rng.random((37, 53)) < share).repeat(3, 0).repeat(2, 1)
+        codes = library.mask2rle(mask.astype(np.uint8) * 255)
+        np.testing.assert_array_equal(decode_brush(codes, Size(*mask.shape), 'x'), mask)
+        np.testing.assert_array_equal(library.decode_rle(brush(mask, 5)).reshape(
+            *mask.shape, 4)[:, :, 3] > 0, mask)
+
+
+@pytest.mark.parametrize('codes, message', [
+    (brush(np.ones((3, 3))), 'of 9 pixels, the picture is 32x24'),
+    (brush(np.ones((HEIGHT, WIDTH)))[:8], 'do not fill'),
+    ([], 'no list of bytes'), ([256], 'no list of bytes'), ([1.5, 'x'], 'no list of bytes'),
+    (None, 'no list of bytes'), ([1], 'the picture is 32x24')])
+def test_faults_of_brush_strokes_name_the_picture(codes, message):
+    with pytest.raises(DatasetError, match=f'kitchen.png: .*{message}'):
+        decode_brush(codes, Size(HEIGHT, WIDTH), 'kitchen.png')
+
+
+def test_ellipses_and_turned_boxes_of_label_studio(tmp_path):
+    make(tmp_path / 'export', 'labelstudio-json', names=('only',))
+    path = tmp_path / 'export/project.json'
+    tasks = json.loads(path.read_text())
+    tasks[0]['annotations'] = [{'id': 1, 'ground_truth': True, 'result': [
+        label_studio_result('ellipse', 'box', x=25, y=50, radiusX=12.5, radiusY=25, rotation=0),
+        # From its first corner (24, 4) a quarter turn makes it lie to the left and below.
+        label_studio_result('rectangle', 'floor', x=75, y=100 / 6, width=25, height=12.5,
+                            rotation=90)]}, {'id': 2, 'updated_at': '2027', 'result': []}]
+    path.write_text(json.dumps(tasks))
+    labels = open_dataset('labelstudio', tmp_path / 'export', 'all').labels(0)
+    assert (labels[4:13, 21:25] == 1).all() and (labels == 1).sum() == 36
+    y, x = np.nonzero(labels == 0)
+    assert (x.min(), x.max(), y.min(), y.max()) == (4, 12, 6, 18)
+    assert (labels == 0).sum() == pytest.approx(np.pi * 4.5 * 6.5, rel=0.1)
+
+
+@pytest.mark.parametrize('change, message', [
+    (lambda task, box: box.update(image_rotation=90), 'a_2.png was turned in Label Studio'),
+    (lambda task, box: box['value'].update(imageDataURL='data:,'), "a_2.png: 'box' is a bitmask"),
+    (lambda task, box: box.update(original_width=31), 'a_2.png: labels of the sizes'),
+    (lambda task, box: box.update(value=3), 'task 2 has a result that is no mapping'),
+    (lambda task, box: task.update(data={}, file_upload=None), 'task 2 names no picture'),
+    (lambda task, box: task.update(annotator=1), 'JSON-MIN'),
+])
+def test_faults_of_label_studios_file_are_one_line(tmp_path, change, message):
+    make(tmp_path / 'export', 'labelstudio-json')
+    path = tmp_path / 'export/project.json'
+    tasks = json.loads(path.read_text())
+    change(tasks[1], tasks[1]['annotations'][0]['result'][2])
+    path.write_text(json.dumps(tasks))
+    with pytest.raises(DatasetError, match=message) as error:
+        open_dataset('labelstudio', tmp_path / 'export', 'all')
+    assert '\n' not in str(error.value)
+
+
+def test_masks_of_two_sizes_for_one_picture_of_label_studio(tmp_path):
+    make(tmp_path / 'export', 'labelstudio-png', names=('only',))
+    mask, = (tmp_path / 'export').glob('*-annotation-7-*floor-0.png')
+    Image.new('L', (3, 3)).save(mask)
+    with pytest.raises(DatasetError, match='floor-0.png is 3x3, .*only.png are 32x24'):
+        open_dataset('labelstudio', tmp_path / 'export', 'all')
+    mask.write_bytes(b'no picture')
+    with pytest.raises(DatasetError, match='cannot read the mask .*floor-0.png'):
+        open_dataset('labelstudio', tmp_path / 'export', 'all')
+
+
+def test_a_turned_rectangle_of_labelme(tmp_path):
+    make(tmp_path / 'export', 'labelme', names=('only',))
+    path = tmp_path / 'export/only.json'
+    data = json.loads(path.read_text())
+    data['shapes'] = [{'label': 'box', 'shape_type': 'oriented_rectangle',
+                       'points': [[16, 4], [24, 12], [16, 20], [8, 12]]}]
+    path.write_text(json.dumps(data))
+    labels = open_dataset('labelme', tmp_path / 'export', 'all').labels(0)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    np.testing.assert_array_equal(labels == 0, abs(x - 16) + abs(y - 12) <= 8)
+
+
 def items(*names):
     return [(Path(name), name) for name in names]
 
@@ -269,6 +451,7 @@ def items(*names):
 def test_names_tell_recordings():
     assert sequence_of(Path('d/drive_000012.png')) == ('d/drive', 12)
     assert sequence_of(Path('d/drive_000012_png.rf.9aBc.jpg')) == ('d/drive', 12)
+    assert sequence_of(Path('d/0a1b2c3d-drive_000012.png')) == ('d/drive', 12)
     assert sequence_of(Path('d/kitchen.png')) == ('d/kitchen', 0)
 
 

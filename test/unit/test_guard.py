@@ -51,11 +51,18 @@ class Bench:
         self.now = 0.0
         self.log = Log()
         self.loads = []
+        self.steps = 0
         self.guard = Guard(self.segmenters.pop(0), self.settings, self.load, self.log,
-                           clock=lambda: self.now)
+                           on_step=self.step, clock=lambda: self.now)
 
-    def load(self, settings, **changes):
+    def step(self):
+        self.steps += 1
+
+    def load(self, settings, on_wait, **changes):
         self.loads.append((self.now, changes))
+        before = self.steps
+        on_wait()  # as while an engine is built: the watchdog hears of it
+        assert self.steps == before + 1
         segmenter = self.segmenters.pop(0)
         if isinstance(segmenter, Exception):
             raise segmenter

@@ -1,6 +1,7 @@
 """Videos: times in, times out, sound, rotation, rates; with PyAV and with OpenCV alone."""
 
 from fractions import Fraction
+import struct
 import sys
 
 import cv2
@@ -90,6 +91,57 @@ def test_frames_keep_their_times(tmp_path, av, suffix):
         with av.open(str(tmp_path / target)) as container:
             assert container.duration / 1e6 == pytest.approx(2.1, abs=0.15)
     assert reports == []  # a varying rate is no video that breaks off
+
+
+def edited(path, seconds, *, empty=0.0):
+    """Have an mp4's edit list show it from some second on, after a pause of ``empty`` seconds."""
+    data = bytearray(path.read_bytes())
+    mvhd, mdhd, elst = (data.index(name) + 4 for name in (b'mvhd', b'mdhd', b'elst'))
+    movie_scale, = struct.unpack_from('>I', data, mvhd + 12)
+    media_scale, length = struct.unpack_from('>II', data, mdhd + 12)
+    assert data[elst] == 0 and struct.unpack_from('>I', data, elst + 4) == (1,)
+    duration = movie_scale * length // media_scale
+    entries = [(duration - round(movie_scale * seconds), round(media_scale * seconds))]
+    if empty:
+        entries.insert(0, (round(movie_scale * empty), -1))
+    box = struct.pack('>II', 0, len(entries)) + b''.join(
+        struct.pack('>IiHH', length, start, 1, 0) for length, start in entries)
+    added = len(box) - 20
+    data[elst:elst + 20] = box
+    for name in (b'moov', b'trak', b'edts', b'elst'):  # these hold it, one in the other
+        place = data.index(name) - 4
+        struct.pack_into('>I', data, place, struct.unpack_from('>I', data, place)[0] + added)
+    assert data.index(b'moov') > data.index(b'mdat')  # what the index points at has not moved
+    path.write_bytes(data)
+    return path
+
+
+def greys_of(path):
+    with Video(path) as video:
+        return [int(frame.image.mean()) for frame in video.frames()]
+
+
+def test_an_edit_list_that_cuts_the_beginning_is_obeyed(tmp_path, av):
+    times = [number / 10 for number in range(12)]
+    source = encode(av, tmp_path / 'in.mp4', times, rate=10)
+    whole = greys_of(source)
+    assert len(whole) == 12
+    edited(source, 0.4)
+    assert times_of(source) == pytest.approx(times[:8], abs=0.002)
+    assert greys_of(source) == whole[4:]
+    reports = []
+    assert segment(source, tmp_path / 'out.mp4', reports) == 8
+    assert times_of(tmp_path / 'out.mp4') == pytest.approx(times[:8], abs=0.002)
+    assert reports == []  # what was cut away by hand is not missing
+
+
+def test_an_edit_list_that_begins_with_a_pause_delays_nothing(tmp_path, av):
+    times = [number / 10 for number in range(12)]
+    source = edited(encode(av, tmp_path / 'in.mp4', times, rate=10), 0.0, empty=2.0)
+    reports = []
+    assert times_of(source) == pytest.approx(times, abs=0.002)
+    assert segment(source, tmp_path / 'out.mp4', reports) == 12
+    assert reports == []
 
 
 def test_a_container_without_times_repeats_frames_instead(tmp_path, av):

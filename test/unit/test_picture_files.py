@@ -88,7 +88,10 @@ def test_what_follows_the_end_of_a_picture_is_no_part_of_it(tmp_path, name):
 def test_sixteen_bit_grey_is_scaled(tmp_path, name):
     levels = np.arange(H * W, dtype=np.uint16).reshape(H, W) * 60
     file = BytesIO()
-    Image.fromarray(levels).save(file, name)
+    if name == 'PPM':  # which older versions of Pillow read, but do not write
+        file.write(b'P5 %d %d 65535 %s' % (W, H, levels.astype('>u2').tobytes()))
+    else:
+        Image.fromarray(levels).save(file, name)
     rgb = read_picture(write(tmp_path, file.getvalue()))
     assert np.abs(rgb - (levels / 257)[..., None]).max() <= 1
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 import json
 import logging
 
+import cv2
 from fcn_seg_ros import Segmenter
 from fcn_seg_ros.bench import tune
 from fcn_seg_ros.cli.main import main
@@ -11,8 +12,9 @@ from fcn_seg_ros.errors import FcnSegError
 from fcn_seg_ros.inference import tuning
 from fcn_seg_ros.inference.devices import CPU
 from fcn_seg_ros.inference.tuning import Choice, recall, remember, situation_of
+import numpy as np
 import pytest
-from tiny_network import tiny_models_dir
+from tiny_network import LABELS, tiny_models_dir
 
 CHOICE = Choice('torch', 'fp32', 12.5, 1.0, True, '2026-01-31')
 
@@ -146,6 +148,46 @@ def test_the_command_measures_prints_and_remembers(cache, capsys):
     assert next(line for line in lines if line[:2] == ['onnxruntime', 'int8'])[2] == '-'
     choice = recall(situation())
     assert f'fastest: {choice.engine} in {choice.precision}' in out
+
+
+def labelled(folder, masks):
+    """Write a data set of pictures and masks, classes of the small network; return its root."""
+    for number, mask in enumerate(masks):
+        for kind, pixels in (('images', np.dstack([mask] * 3) * 40), ('labels', mask)):
+            path = folder / 'val' / kind / f'{number}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), pixels)
+    (folder / 'classes.txt').write_text('\n'.join(LABELS) + '\n')
+    return folder
+
+
+def test_labels_give_the_mean_iou(cache, tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    picture = np.kron(rng.integers(0, 5, (6, 8), np.uint8), np.ones((8, 8), np.uint8))
+    segmenter = Segmenter('tiny', models_dir=tiny_models_dir(), device='cpu', engine='torch',
+                          precision='fp32')
+    truth = segmenter(np.dstack([picture] * 3) * 40).class_mask
+    root = labelled(tmp_path / 'data', [picture])
+    cv2.imwrite(str(root / 'val/labels/0.png'), truth)
+    arguments = ['tune', '--network', 'tiny', '--models-dir', str(tiny_models_dir()), '--device',
+                 'cpu', '--rounds', '1', '--agreement', '0.5', '--dry-run', '--data', 'folder']
+    assert main([*arguments, '--root', str(root)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][-2:] == ['mIoU', 'repeats']
+    # The labels are what the network itself says in fp32.
+    assert ['torch', 'fp32', '100.000%', '1.0000', 'yes'] in [
+        line[:2] + line[3:] for line in lines]
+    # All of another class: nothing is right.
+    cv2.imwrite(str(root / 'val/labels/0.png'), (truth + 1) % 5)
+    assert main([*arguments, '--root', str(root)]) == 0
+    assert ' 0.0000 yes' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('options', [
+    ['--data', 'folder'], ['--root', 'x'], ['--data', 'folder', '--root', 'x', '--images', 'y']])
+def test_half_of_a_data_set_is_an_error(capsys, options):
+    assert main(['tune', *options]) == 1
+    assert '--data NAME and --root DIR' in capsys.readouterr().err
 
 
 def test_pictures_of_a_folder(cache, tmp_path, capsys):

@@ -14,6 +14,7 @@ import numpy as np
 import published
 import pytest
 import torch
+from torchvision.models.segmentation import fcn_resnet50
 from weights_files import state, write
 
 
@@ -71,6 +72,22 @@ def test_checkpoint_of_another_tool(tmp_path, network, key):
     model, _ = load_network(network, path)
     image = torch.randn(1, 3, 64, 64)
     assert torch.equal(model(image), published.model()(image))
+
+
+@pytest.mark.parametrize('suffix', ['.pt', '.ckpt', '.bin', '.PTH'])
+def test_other_names_of_the_same_format(tmp_path, network, suffix):
+    model, _ = load_network(network, write(tmp_path, saved(checkpoint()), f'best{suffix}'))
+    for name, tensor in state().items():
+        assert torch.equal(model.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize('num_classes', [5, 21])
+def test_a_larger_resnet_is_named(tmp_path, network, num_classes):
+    with torch.device('meta'):
+        larger = fcn_resnet50(weights=None, weights_backbone=None, num_classes=num_classes)
+    tensors = {name: torch.empty(0) for name in larger.state_dict()}
+    with pytest.raises(WeightsError, match='has a ResNet of 50 layers or more'):
+        load_network(network, write(tmp_path, saved(tensors), 'fcn_resnet50.pth'))
 
 
 @pytest.mark.parametrize('kind', [np.float64, np.float32, np.int64, np.bool_])

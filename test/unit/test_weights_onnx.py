@@ -1,7 +1,10 @@
 """Weights of .onnx files: the very tensors, and nothing but whole ones that fit."""
 
 from dataclasses import replace
+import functools
 import random
+import tempfile
+import warnings
 
 from fcn_seg_ros.errors import TrainingError, WeightsError
 from fcn_seg_ros.networks.onnx_weights import read_onnx
@@ -16,6 +19,9 @@ import published
 import pytest
 from safetensors.torch import save as save_safetensors
 import torch
+from torchvision.models import resnet18
+from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.segmentation.fcn import FCN, FCNHead
 from weights_files import state, write
 
 
@@ -176,6 +182,78 @@ def test_what_stands_behind_the_scores_is_left_out_and_named(form, edit, named, 
     tensors = read_onnx(edited(edit, form), 'fcn32s')
     assert all(torch.equal(tensors[name], tensor) for name, tensor in plain.items())
     assert [message.rpartition(': ')[2] for message in caplog.messages] == [named]
+
+
+@functools.cache
+def of_torchvision(auxiliary):
+    """Return torchvision's own FCN on a ResNet-18, whose forward gives scores of full size."""
+    layers = {'layer4': 'out', **({'layer3': 'aux'} if auxiliary else {})}
+    model = FCN(IntermediateLayerGetter(resnet18(weights=None), layers), FCNHead(512, 5),
+                FCNHead(256, 5) if auxiliary else None)
+    missing, unknown = model.load_state_dict(published.model().state_dict(), strict=False)
+    assert not unknown and all(name.startswith('aux_classifier.') for name in missing)
+    return model.eval()
+
+
+class Wrapped(torch.nn.Module):
+    """torchvision's network with one output, as many export it."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.model, self.classes = of_torchvision(True), classes
+        self.eval()
+
+    def forward(self, image):
+        scores = self.model(image)['out']
+        return scores.argmax(1) if self.classes else scores
+
+
+def exported(model, **options):
+    with warnings.catch_warnings(), tempfile.NamedTemporaryFile(suffix='.onnx') as file:
+        warnings.simplefilter('ignore')
+        torch.onnx.export(model, (torch.zeros(1, 3, published.HEIGHT, published.WIDTH),),
+                          file.name, **options)
+        return file.read()
+
+
+EXPORTS = {'dict': lambda: of_torchvision(False), 'dict with aux': lambda: of_torchvision(True),
+           'scores': lambda: Wrapped(False), 'classes': lambda: Wrapped(True)}
+EXPORTERS = {'TorchScript': {'dynamo': False},
+             'dynamo': {'dynamo': True, 'external_data': False, 'verbose': False}}
+
+
+def check_scores(tmp_path, network, data, auxiliary, tolerance):
+    """Check that a file gives the scores of torchvision's network, on their own grid."""
+    model, _ = load_network(network, write(tmp_path, data, 'fcn_resnet18.onnx'))
+    image = torch.randn(1, 3, published.HEIGHT, published.WIDTH)
+    theirs = of_torchvision(auxiliary)
+    with torch.no_grad():
+        expected = theirs.classifier(theirs.backbone(image)['out'])
+    assert expected.std() > 0.05
+    torch.testing.assert_close(model(image), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize('form', EXPORTS)
+@pytest.mark.parametrize('exporter', EXPORTERS)
+def test_what_torchvision_and_pytorchs_exporters_make(tmp_path, network, exporter, form, caplog):
+    if exporter == 'dynamo':
+        pytest.importorskip('onnxscript', reason='onnxscript is not installed')
+    caplog.set_level('INFO', 'fcn_seg_ros')
+    data = exported(EXPORTS[form](), **EXPORTERS[exporter])
+    check_scores(tmp_path, network, data, form != 'dict', 1e-4)
+    assert any('Resize' in message for message in caplog.messages)
+    assert any('head that only the training needs' in message
+               for message in caplog.messages) == (form == 'dict with aux')
+
+
+@pytest.mark.parametrize('keep_io_types', [False, True])
+def test_what_onnxconverter_common_makes_of_it(tmp_path, network, keep_io_types):
+    float16 = pytest.importorskip('onnxconverter_common.float16',
+                                  reason='onnxconverter-common is not installed')
+    model = float16.convert_float_to_float16(
+        onnx_package.load_from_string(exported(of_torchvision(False), dynamo=False)),
+        keep_io_types=keep_io_types)
+    check_scores(tmp_path, network, model.SerializeToString(), False, 0.05)
 
 
 def test_half_precision_with_casts():

@@ -1,6 +1,7 @@
 """What the node costs from end to end: processes of their own, over DDS."""
 
 from collections import defaultdict
+from functools import partial
 import time
 from typing import Any
 
@@ -18,13 +19,14 @@ _PATIENCE = 15.0
 _FRAME_SIZES = {'0.9 MB': (640, 480), '2.1 MB': (960, 720), '6.2 MB': (1920, 1080)}
 
 
-def start_node(processes, options, cameras=(), namespace='ours'):
+def start_node(processes, options, cameras=(), namespace='ours', folder=None):
     """
     Start the package's node and wait until it is active.
 
     :param processes: the :class:`.ProcessGroup`.
     :param options: node parameters.
     :param cameras: names, for more than one.
+    :param folder: a checkout to take the package from, instead of this one.
     """
     arguments = ['--ros-args', '-r', f'__ns:=/{namespace}']
     if cameras:
@@ -32,7 +34,7 @@ def start_node(processes, options, cameras=(), namespace='ours'):
     for key, value in options.items():
         # Quoted, since YAML would take some names for something else.
         arguments += ['-p', f"{key}:='{value}'" if isinstance(value, str) else f'{key}:={value}']
-    node = processes.start('ros.main', *arguments)
+    node = processes.start('ros.main', *arguments, folder=folder)
     node.wait_for_log('waiting for images')
     return node
 
@@ -70,26 +72,60 @@ def listen(processes, namespace, outputs, seconds, *, rate=0.0, cameras=('',), r
     return result
 
 
-def compare(processes, options, forward, seconds, rounds):
+def _starts(processes, options, against):
+    """Return {name: function that starts a node and waits until it is active}."""
+    starts = {'ours': partial(start_node, processes, options),
+              'usual': partial(start_usual_node, processes, options)}
+    if against:
+        starts['other'] = partial(start_node, processes, options, namespace='other',
+                                  folder=against)
+    return starts
+
+
+def measure_start(processes, options, rounds, against=''):
+    """
+    Start the node, the usual one and that of another version, in turns.
+
+    :param rounds: how often each is started.
+    :param against: a checkout of the other version, '' for none.
+    :returns: {name: {'start': Timing from the process's start to waiting for images,
+        'memory': resident memory then, bytes, the median}} of 'ours', 'usual' and 'other'.
+    """
+    starts = _starts(processes, options, against)
+    durations: dict[str, list[float]] = defaultdict(list)
+    memories: dict[str, list[int]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, start in starts.items():
+            node = start()
+            durations[name].append(time.monotonic() - node.began)
+            memories[name].append(node.memory('VmRSS'))
+            node.stop()
+    return {name: {'start': Timing.of(durations[name]),
+                   'memory': int(np.median(memories[name]))} for name in starts}
+
+
+def compare(processes, options, forward, seconds, rounds, against=''):
     """
     Compare the node with the usual one and with the forward pass alone, in turns.
 
     :param forward: function without arguments: the forward pass of the fastest engine.
     :param seconds: of each measurement.
     :param rounds: how often each is taken.
+    :param against: a checkout of another version to compare with, '' for none.
     :returns: {'latency': {name: Timing}, 'rate': {name: frames a second}} of 'forward',
-        'ours', 'mask' (ours, class mask and fractions only) and 'usual'.
+        'ours', 'mask' (ours, class mask and fractions only), 'usual' and 'other'.
     """
-    node, usual = start_node(processes, options), start_usual_node(processes, options)
+    nodes = {name: start() for name, start in _starts(processes, options, against).items()}
+    listened = {'ours': ('ours', ALL), 'mask': ('ours', MASK),
+                **{name: (name, ALL) for name in nodes if name != 'ours'}}
     latencies: dict[str, list[float]] = defaultdict(list)
     rates: dict[str, list[float]] = defaultdict(list)
-    with processes.running(node, usual):
+    with processes.running(*nodes.values()):
         for _ in range(rounds):
             durations = _time(forward, seconds)
             latencies['forward'] += durations
             rates['forward'].append(1 / np.mean(durations))
-            for name, namespace, outputs in (
-                    ('ours', 'ours', ALL), ('mask', 'ours', MASK), ('usual', 'usual', ALL)):
+            for name, (namespace, outputs) in listened.items():
                 answered = listen(processes, namespace, outputs, seconds)
                 latencies[name] += answered['latencies'][0]
                 pressed = listen(processes, namespace, outputs, seconds, rate=CAMERA_RATE)

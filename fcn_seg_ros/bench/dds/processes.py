@@ -26,12 +26,15 @@ _POLL = 0.05
 class Process:
     """A running module of the package; its output goes to a file."""
 
-    def __init__(self, module, arguments, environment, log):
+    def __init__(self, module, arguments, environment, log, folder=None):
         self._log, self._name = log, module.rpartition('.')[2]
+        package = __package__.partition('.')[0]
+        self.began = time.monotonic()
         with open(log, 'wb') as file:
+            # Python looks for modules where it is started, first of all.
             self._process = subprocess.Popen(
-                [sys.executable, '-m', f'{__package__.rpartition(".")[0]}.{module}',
-                 *map(str, arguments)], env=environment, stdout=file, stderr=subprocess.STDOUT)
+                [sys.executable, '-m', f'{package}.{module}', *map(str, arguments)],
+                env=environment, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
 
     @property
     def log(self):
@@ -78,12 +81,17 @@ class Process:
         stat = Path(f'/proc/{self._process.pid}/stat').read_text().rpartition(') ')[2].split()
         return sum(map(int, stat[11:13])) / os.sysconf('SC_CLK_TCK')
 
-    def memory(self):
-        """Return the resident memory of its own, bytes."""
+    def memory(self, kind='RssAnon'):
+        """
+        Return resident memory of the process, bytes.
+
+        :param kind: RssAnon, its own, or VmRSS, libraries and shared memory as well.
+        :raises FcnSegError: when this kernel does not tell.
+        """
         status = Path(f'/proc/{self._process.pid}/status').read_text()
-        match = re.search(r'RssAnon:\s+(\d+) kB', status)
+        match = re.search(rf'{kind}:\s+(\d+) kB', status)
         if match is None:
-            raise FcnSegError("this kernel does not tell a process's memory of its own (RssAnon)")
+            raise FcnSegError(f"this kernel does not tell a process's memory ({kind})")
         return int(match[1]) << 10
 
     def stop(self):
@@ -119,10 +127,11 @@ class ProcessGroup:
         # The package's node sets it for itself; the usual one would not.
         self._environment.pop('OMP_WAIT_POLICY', None)
 
-    def start(self, module, *arguments, profile=True):
+    def start(self, module, *arguments, profile=True, folder=None):
         """
         Start a module of the package as a process.
 
+        :param folder: a checkout to take the package from, instead of this one.
         :param profile: with the package's Fast DDS profile (unless the user has set one),
             or with none.
         """
@@ -133,7 +142,7 @@ class ProcessGroup:
             for name in PROFILE_NAMES:
                 environment.pop(name, None)
         log = Path(self._folder.name) / f'{len(self._started)}.log'
-        process = Process(module, arguments, environment, log)
+        process = Process(module, arguments, environment, log, folder)
         self._started.append(process)
         return process
 

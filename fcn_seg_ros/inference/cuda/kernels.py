@@ -173,8 +173,15 @@ def _taps(source: int, target: int) -> int:
     return int(2 * max(source / target, 1.0)) + 2
 
 
-_classify_op = torch.library.custom_op('fcn_seg::classify', _classify, mutates_args=())
-_preprocess_op = torch.library.custom_op('fcn_seg::preprocess', _preprocess, mutates_args=())
+# PyTorch 2.4 (JetPack 6) cannot tell these from the annotations of the functions.
+_classify_op = torch.library.custom_op(
+    'fcn_seg::classify', _classify, mutates_args=(),
+    schema='(Tensor scores, Tensor kept, SymInt height, SymInt width, float min_confidence, '
+           'bool want_confidence, bool nearest) -> Tensor')
+_preprocess_op = torch.library.custom_op(
+    'fcn_seg::preprocess', _preprocess, mutates_args=(),
+    schema='(Tensor pixels, SymInt height, SymInt width, float[] scale, float[] offset, '
+           'ScalarType dtype) -> Tensor')
 
 
 def _fake_classify(scores: torch.Tensor, kept: torch.Tensor, height: int, width: int,

@@ -6,10 +6,12 @@ from typing import Any, overload, TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
-from .quantized import file_digest, MADE_FROM, quantized_path
+from .quantized import MADE_FROM, quantized_path
+from ..devices import Device
 from ..interface import EngineRequest
 from ...errors import DeviceError
 from ...support.arrays import Float32Array
+from ...support.digests import file_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +72,7 @@ class OnnxRuntimeEngine:
         self._options.log_severity_level = 3
         # Spinning workers would burn a core between frames.
         self._options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        self._stream = _stream_on(self.device)
         if self.precision == 'int8':
             self._session = self._start_quantized(request)
         elif request.weights is not None and request.weights.endswith('.onnx'):
@@ -105,7 +108,7 @@ class OnnxRuntimeEngine:
             raise DeviceError(f"there is no {path}: 'fcn-seg export --int8 FOLDER' makes a "
                               'network with an int8 graph')
         session = self._start(str(path))
-        if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != file_digest(weights):
+        if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != file_sha256(weights):
             raise DeviceError(f'{path} was made from other weights than {weights}')
         takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
         if takes[1:] != [3, *size] or gives[1] != request.num_classes:
@@ -147,8 +150,9 @@ class OnnxRuntimeEngine:
                              _short(name), reasons.get(name, unknown), _short(used[0]))
 
     def _arguments(self, provider: str) -> dict[str, Any]:
-        if self.device.type == 'cuda':
-            return {'device_id': self.device.index}
+        if self._stream is not None:
+            return {'device_id': self.device.index,
+                    'user_compute_stream': str(self._stream.cuda_stream)}
         if provider == 'OpenVINOExecutionProvider':
             threads = {'num_of_threads': str(self._threads)} if self._threads else {}
             return {'device_type': 'CPU', **threads}
@@ -198,8 +202,9 @@ class OnnxRuntimeEngine:
         return scores[0] if len(scores) == 1 else np.concatenate(scores)
 
     def _run_tensor(self, batch: 'torch.Tensor') -> 'torch.Tensor':
-        """Run a batch on the GPU, where it is and its scores will be."""
+        """Give a batch to the GPU, where it is and its scores will be."""
         import torch
+        assert self._stream is not None  # on a GPU there is one
         batch = batch.contiguous()
         output = self._session.get_outputs()[0]
         scores = torch.empty((len(batch), *output.shape[1:]), device=batch.device)
@@ -208,10 +213,26 @@ class OnnxRuntimeEngine:
                                    (binding.bind_output, output.name, scores)):
             bind(name, 'cuda', self.device.index, np.float32, tuple(tensor.shape),
                  tensor.data_ptr())
-        # ONNX Runtime has a stream of its own.
-        torch.cuda.current_stream(batch.device).synchronize()
-        self._session.run_with_iobinding(binding)
+        options = ort.RunOptions()
+        # Neither before nor after the run does the processor wait: one stream does for the other.
+        options.add_run_config_entry('disable_synchronize_execution_providers', '1')
+        current = torch.cuda.current_stream(self.device.torch())
+        self._stream.wait_stream(current)
+        self._session.run_with_iobinding(binding, options)
+        current.wait_stream(self._stream)
         return scores
+
+
+def _stream_on(device: Device) -> 'torch.cuda.Stream | None':
+    """
+    Return a stream of ours on a GPU; there is none on a CPU.
+
+    PyTorch's default stream, its current one, would not do: its address is 0, which is none.
+    """
+    if device.type != 'cuda':
+        return None
+    import torch
+    return torch.cuda.Stream(device.torch())  # type: ignore[no-untyped-call]  # PyTorch's
 
 
 def _short(provider: str) -> str:

@@ -1,7 +1,6 @@
 """Networks in int8: made from calibration pictures once, run by ONNX Runtime as they are."""
 
 from collections.abc import Iterable
-import hashlib
 import os
 from pathlib import Path
 import tempfile
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...errors import DeviceError
 from ...support.arrays import Float32Array
 from ...support.atomic_files import replacing
+from ...support.digests import file_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 MADE_FROM = 'weights_sha256'
 """Entry of the graph's metadata: the digest of the weights that it was made from."""
 
-_BLOCK = 1 << 20
-"""Bytes of a file that are held at a time."""
-
 
 def quantized_path(weights: str | os.PathLike[str]) -> Path:
     """
@@ -30,19 +27,6 @@ def quantized_path(weights: str | os.PathLike[str]) -> Path:
     :param weights: path of the weights.
     """
     return Path(weights).with_suffix('.int8.onnx')
-
-
-def file_digest(path: str | os.PathLike[str]) -> str:
-    """
-    Return the SHA-256 of a file, hexadecimal.
-
-    :param path: the file.
-    """
-    result = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(_BLOCK):
-            result.update(block)
-    return result.hexdigest()
 
 
 def quantize(model: 'FCNResNet18', size: tuple[int, int], weights: str | os.PathLike[str],
@@ -87,7 +71,7 @@ def quantize(model: 'FCNResNet18', size: tuple[int, int], weights: str | os.Path
             quantize_static(folded, result, Reader(), per_channel=True, reduce_range=True,
                             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
             graph = onnx.load(result)
-            onnx.helper.set_model_props(graph, {MADE_FROM: file_digest(weights)})
+            onnx.helper.set_model_props(graph, {MADE_FROM: file_sha256(weights)})
             with replacing(path) as temporary:
                 onnx.save(graph, str(temporary))
         except (OSError, RuntimeError, ValueError) as error:

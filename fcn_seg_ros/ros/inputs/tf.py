@@ -1,5 +1,7 @@
 """Poses of frames at an image's stamp, from TF where tf2_ros is installed."""
 
+import re
+import time
 from typing import Any
 
 from builtin_interfaces.msg import Time as StampMessage
@@ -15,6 +17,9 @@ try:
 except ImportError:  # not among the ROS 2 packages of PyPI
     tf2_ros = None
 
+_REMEMBERED = 10.0
+"""Seconds that tf2 keeps transforms for, unless told otherwise."""
+
 
 class TransformError(CalibrationError):
     """
@@ -22,12 +27,15 @@ class TransformError(CalibrationError):
 
     :param message: what is wrong and what to do, one line.
     :param late: it may be on its way: asking again makes sense.
+    :param expected: it cannot be otherwise, as TF is not listened to for long enough: nothing is
+        wrong.
     :ivar late: the same.
+    :ivar expected: the same.
     """
 
-    def __init__(self, message: str, late: bool = False) -> None:
+    def __init__(self, message: str, late: bool = False, expected: bool = False) -> None:
         super().__init__(message)
-        self.late = late
+        self.late, self.expected = late, expected
 
 
 def check_stamp(stamp: StampMessage) -> None:
@@ -53,6 +61,8 @@ class Transforms:
         self._node = node
         self._listener: Any = None
         self._buffer: Any = None
+        self._heard = 0.0  # seconds of listening while the node's clock ran
+        self._looked, self._clock = 0.0, 0  # the last look: time.monotonic(), the node's clock
 
     def follow(self, wanted: bool) -> None:
         """
@@ -63,8 +73,13 @@ class Transforms:
         if not wanted:
             self.close()
         elif tf2_ros is not None and self._listener is None:
+            self._heard = 0.0
             self._buffer = tf2_ros.Buffer()
             self._listener = tf2_ros.TransformListener(self._buffer, self._node)
+        now, clock = time.monotonic(), self._node.get_clock().now().nanoseconds
+        if self._listener is not None and self._looked and clock != self._clock:
+            self._heard += now - self._looked
+        self._looked, self._clock = now, clock
 
     def pose(self, target: str, source: str, stamp: StampMessage) -> Pose:
         """
@@ -85,14 +100,54 @@ class Transforms:
                                  'tf2_ros is not installed: install it, or set mount.height')
         buffer = self._buffer
         if buffer is None:
-            raise TransformError('TF is not listened to yet', late=True)
+            raise TransformError('TF is not listened to yet', late=True, expected=True)
         try:
             found = buffer.lookup_transform_core(target, source, Time.from_msg(stamp))
         except (tf2_ros.TransformException, ValueError, OverflowError) as error:
+            late = isinstance(error, tf2_ros.ExtrapolationException)
             raise TransformError(
-                f'no transform from {source} to {target}: {" ".join(str(error).split())}',
-                late=isinstance(error, tf2_ros.ExtrapolationException)) from None
+                f'no transform from {source} to {target}: {" ".join(str(error).split())}', late,
+                late and self._heard_later(buffer, target, source, stamp)) from None
         return pose_from_transform(found.transform)
+
+    def _heard_later(self, buffer: Any, target: str, source: str, stamp: StampMessage) -> bool:
+        """Tell whether a stamp is from before TF was listened to: after it, its buffer is full."""
+        if self.listening_for() >= _REMEMBERED:
+            return False
+        try:
+            newest = buffer.get_latest_common_time(target, source)
+        except tf2_ros.TransformException:
+            return False
+        return Time.from_msg(stamp).nanoseconds < newest.nanoseconds
+
+    def listening_for(self) -> float:
+        """
+        Return the seconds that TF has been listened to, 0 while it is not.
+
+        Those in which simulated time stands still do not count: others are silent, too.
+        """
+        return self._heard if self._buffer is not None else 0.0
+
+    def parent_of(self, frame: str) -> tuple[str, Pose] | None:
+        """
+        Return the parent of a frame and the newest pose in it, or None while TF tells none.
+
+        :param frame: name of the frame.
+        """
+        buffer = self._buffer
+        if buffer is None:
+            return None
+        # Searched, not parsed: a robot has hundreds of frames, and this is asked all the time.
+        entry = re.search(rf"^{re.escape(frame)}: *\n +parent: '(.+)'$",
+                          buffer.all_frames_as_yaml(), re.MULTILINE)
+        if entry is None:
+            return None
+        parent = entry[1]
+        try:
+            found = buffer.lookup_transform_core(parent, frame, Time())
+            return parent, pose_from_transform(found.transform)
+        except (tf2_ros.TransformException, CalibrationError):
+            return None  # nothing yet that could be used
 
     def forget(self) -> None:
         """Forget what moves: time was set back, and TF takes the new for the older."""

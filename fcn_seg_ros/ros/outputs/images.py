@@ -1,93 +1,44 @@
-"""A camera's outputs: publishers, who listens to them, and the messages."""
+"""A camera's pictures, shares and calibration as messages."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
-from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from .fractions import fractions_message
-from ..events import when_matched
+from .group import Publishers
 from ..frame import Frame
 from ..messages import compressed_message, image_message, scaled_camera_info
 from ..names import is_remapped
-from ..qos import newest
+from ..statistics import Statistics
 from ...images.compressed import encode_jpeg, encode_png, LOSSLESS_PICTURES
 from ...msg import ClassFractions
 from ...support.arrays import UInt8Array
 
 
-class OutputGroup:
+class PictureOutputs(Publishers):
     """
-    Some outputs of one camera that are made together.
+    The images, each also compressed.
 
-    Nothing is computed or published for an output that nobody subscribes to.
+    A class mask that has to wait for the names of its classes is left out, and counted as
+    ``held:class_mask``.
 
     :param node: the node to publish with.
-    :param types: {name: message type}.
     :param prefix: of the topics, such as '~/' or '~/front/'.
     :param on_change: called, without arguments, when a subscriber came or went.
-    :param qos: the publishers' profile, by default :func:`.newest`.
+    :param hold_masks: tells whether class masks have to wait, given whether somebody has come to
+        subscribe to them since the last.
+    :param statistics: the camera's.
     """
-
-    def __init__(self, node: Node, types: Mapping[str, type[Any]], prefix: str,
-                 on_change: Callable[[], None], qos: QoSProfile | None = None) -> None:
-        self._node = node
-        # One callback group per OutputGroup: rclpy blocks a group for good when an entity in
-        # it is destroyed with a callback pending.
-        events_group = MutuallyExclusiveCallbackGroup()
-        self._publishers: dict[str, Publisher] = {
-            name: node.create_publisher(
-                message_type, self._topic(node, prefix, name), qos or newest(),
-                callback_group=events_group, event_callbacks=when_matched(on_change),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies())
-            for name, message_type in types.items()}
-
-    def _topic(self, node: Node, prefix: str, name: str) -> str:
-        """Return the name of the topic of an output."""
-        return prefix + name
-
-    def wanted(self) -> set[str]:
-        """Return the names of the outputs that somebody subscribes to."""
-        return {name for name, publisher in self._publishers.items()
-                if publisher.get_subscription_count()}
-
-    def needs_confidence(self, wanted: Collection[str]) -> bool:
-        """
-        Tell whether making some outputs takes the frame's confidence.
-
-        :param wanted: their names.
-        """
-        return False
-
-    def publish(self, frame: Frame, wanted: Collection[str]) -> None:
-        """
-        Publish the wanted outputs of a frame.
-
-        :param frame: the frame.
-        :param wanted: names, as of :meth:`wanted`; not empty.
-        """
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Destroy the publishers."""
-        for publisher in self._publishers.values():
-            self._node.destroy_publisher(publisher)
-        self._publishers = {}
-
-
-class PictureOutputs(OutputGroup):
-    """The images, each also compressed."""
 
     ENCODINGS = {'class_mask': 'mono8', 'color_mask': 'rgb8', 'overlay': 'rgb8',
                  'confidence': 'mono8'}
 
-    def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, node: Node, prefix: str, on_change: Callable[[], None],
+                 hold_masks: Callable[[bool], bool], statistics: Statistics) -> None:
+        self._hold_masks, self._statistics = hold_masks, statistics
+        self._readers = 0  # of class masks, as of the last one
         types = dict.fromkeys(self.ENCODINGS, Image)
         types |= {f'{name}/compressed': CompressedImage for name in self.ENCODINGS}
         super().__init__(node, types, prefix, on_change)
@@ -119,11 +70,19 @@ class PictureOutputs(OutputGroup):
             pixels = (frame.result.overlay(frame.settings.overlay_alpha) if name == 'overlay'
                       else getattr(frame.result, name))
             encoding = self.ENCODINGS[name]
-            if name in wanted:
+            if name == 'class_mask' and name in wanted and self._must_wait():
+                self._statistics.count('held:class_mask')
+            elif name in wanted:
                 self._publishers[name].publish(image_message(pixels, encoding, frame.header))
             if f'{name}/compressed' in wanted:
                 self._publishers[f'{name}/compressed'].publish(
                     self._compressed(name, pixels, encoding, frame.header))
+
+    def _must_wait(self) -> bool:
+        """Tell whether a class mask has to wait for the names of its classes."""
+        readers, before = self._publishers['class_mask'].get_subscription_count(), self._readers
+        self._readers = readers
+        return self._hold_masks(readers > before)
 
     def _compressed(self, name: str, pixels: UInt8Array, encoding: str, header: Header
                     ) -> CompressedImage:
@@ -136,11 +95,19 @@ class PictureOutputs(OutputGroup):
             encode_jpeg(pixels), f'{encoding}; jpeg compressed bgr8', header)
 
 
-class FractionOutputs(OutputGroup):
+class FractionOutputs(Publishers):
     """The shares of the classes."""
 
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
         super().__init__(node, {'class_fractions': ClassFractions}, prefix, on_change)
+
+    def needs_confidence(self, wanted: Collection[str]) -> bool:
+        """
+        Return False.
+
+        :param wanted: names of the outputs that are to be made.
+        """
+        return False
 
     def publish(self, frame: Frame, wanted: Collection[str]) -> None:
         """
@@ -153,11 +120,19 @@ class FractionOutputs(OutputGroup):
             frame.result, frame.header, frame.network, frame.settings.regions))
 
 
-class InfoOutputs(OutputGroup):
+class InfoOutputs(Publishers):
     """The calibration of the masks."""
 
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
         super().__init__(node, {'camera_info': CameraInfo}, prefix, on_change)
+
+    def needs_confidence(self, wanted: Collection[str]) -> bool:
+        """
+        Return False.
+
+        :param wanted: names of the outputs that are to be made.
+        """
+        return False
 
     def publish(self, frame: Frame, wanted: Collection[str]) -> None:
         """

@@ -8,7 +8,7 @@ from nav_msgs.msg import OccupancyGrid
 from rclpy.node import Node
 from sensor_msgs.msg import Image, PointCloud2
 
-from .images import OutputGroup
+from .group import Publishers
 from ..frame import Frame
 from ..inputs.depth import DepthInput
 from ..inputs.tf import TransformError, Transforms
@@ -27,7 +27,7 @@ _GRACE = 2.0
 """Seconds in which calibration, depth and transforms may come at first, without complaints."""
 
 
-class CostmapOutput(OutputGroup):
+class CostmapOutput(Publishers):
     """
     The grid's publisher, which the :class:`NavigationOutputs` of all cameras share.
 
@@ -75,6 +75,7 @@ class _Places:
     What the places of a frame's pixels are worked out from, as far as it has come.
 
     :ivar late: some of it may still be on its way.
+    :ivar expected: that it lacks something is no problem.
     """
 
     depth: Image | None = None
@@ -82,9 +83,10 @@ class _Places:
     grid_pose: Pose | None = None
     problems: dict[str, str] = field(default_factory=dict)
     late: bool = False
+    expected: bool = False
 
 
-class NavigationOutputs(OutputGroup):
+class NavigationOutputs(Publishers):
     """
     One camera's clouds, and its votes for the grid; they share what is worked out per frame.
 
@@ -162,6 +164,8 @@ class NavigationOutputs(OutputGroup):
             problems.pop('pose', None)  # there is no pose without it: report the cause only
         if clouds is not None and clouds.geometry.measured and wanted == {'points'}:
             problems.pop('transform', None)  # measured points need no transform
+        if places.expected:
+            problems.pop('transform', None)  # from before TF was listened to
         for kind, text in problems.items():
             self._complain(kind, text)
         if clouds is None:
@@ -205,6 +209,7 @@ class NavigationOutputs(OutputGroup):
                     places.pose, frame.header, self._transforms)
         except TransformError as error:
             places.late |= error.late
+            places.expected = error.expected
             places.problems['transform'] = str(error)
         except CalibrationError as error:  # numbers that make no transform
             places.problems['transform'] = str(error)
@@ -221,7 +226,9 @@ class NavigationOutputs(OutputGroup):
 
     def _complain(self, kind: str, text: str) -> None:
         since = self._wanted_since
-        if since is not None and time.monotonic() - since < _GRACE:
+        # Nobody wants the rest of a frame in work, and inputs are dropped with the last
+        # subscriber.
+        if since is None or time.monotonic() - since < _GRACE:
             return
         self.problems[kind] = text
         self._statistics.count(f'nav:{kind}')

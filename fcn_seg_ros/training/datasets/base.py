@@ -1,5 +1,6 @@
 """What all data sets share: label maps, reading files, one item format."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
@@ -155,7 +156,7 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob('*') if is_picture_name(path))
 
 
-class SegmentationDataset(Dataset[Item], Generic[SourceT]):
+class SegmentationDataset(ABC, Dataset[Item], Generic[SourceT]):
     """
     Pictures with a class id per pixel.
 
@@ -203,17 +204,17 @@ class SegmentationDataset(Dataset[Item], Generic[SourceT]):
             raise DatasetError(f"{self.name}: no picture of split '{split}' in {self.root}"
                                + _reasons(self.left_out))
 
+    @abstractmethod
     def _load_classes(self) -> None:
         """Set ``classes``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _find(self, root: Path, split: str) -> list[tuple[Path, SourceT]]:
         """Return each picture of a split with where its labels lie."""
-        raise NotImplementedError
 
-    def _read_labels(self, source: SourceT) -> UInt8Array:
-        """Return the class ids of one picture, uint8 array H x W."""
-        raise NotImplementedError
+    @abstractmethod
+    def _read_labels(self, picture: Path, source: SourceT) -> UInt8Array:
+        """Return the class ids of one picture, uint8 array H x W, from where they lie."""
 
     def labels(self, index: int) -> UInt8Array:
         """
@@ -222,7 +223,7 @@ class SegmentationDataset(Dataset[Item], Generic[SourceT]):
         :param index: number of the item.
         :raises DatasetError: when they cannot be read.
         """
-        return self._read_labels(self.items[index][1])
+        return self._read_labels(*self.items[index])
 
     def __len__(self) -> int:
         return len(self.items)
@@ -269,7 +270,7 @@ class MappedDataset(SegmentationDataset[SourceT]):
 class LabelPictures(MappedDataset[Path]):
     """A published data set with one label picture beside each picture."""
 
-    def _read_labels(self, source: Path) -> UInt8Array:
+    def _read_labels(self, picture: Path, source: Path) -> UInt8Array:
         return self._label_picture(source)
 
 

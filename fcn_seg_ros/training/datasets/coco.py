@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .base import Color
-from .exports import checked_size, Drawing, Export, Polygon, read_json, ring, split_of, Stencil
+from .exports import Export, read_json, split_of
+from .shapes import checked_size, Drawing, Polygon, ring, Stencil
 from ...errors import DatasetError
 from ...support.arrays import Size
 

@@ -9,8 +9,8 @@ from PIL import Image, UnidentifiedImageError
 
 from .base import Color, colors_to_ids, IGNORE, pictures_in
 from .common_labels import BACKGROUND
-from .exports import (
-    checked_size, Drawing, Export, MAX_JSON_BYTES, Polygon, ring, split_of, Stencil)
+from .exports import Export, MAX_JSON_BYTES, split_of
+from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil, turned
 from ...errors import DatasetError
 from ...support.arrays import MAX_PIXELS, Size, UInt8Array
 
@@ -69,7 +69,7 @@ class Cvat(Export):
         for path in pictures_in(self.root):
             inside = path.relative_to(self.root)
             if inside.parts[0] not in ('SegmentationClass', 'SegmentationObject'):
-                by_stem.setdefault(str(Path(*inside.parts[1:]).with_suffix('')), path)
+                by_stem.setdefault(str(Path(*inside.with_suffix('').parts[1:])), path)
                 by_stem.setdefault(path.stem, path)
         result: list[tuple[Path, Drawing | Path, str]] = []
         for mask in pictures_in(folder):
@@ -165,14 +165,11 @@ def _shape(element: ElementTree.Element, where: str) -> Polygon | Stencil | None
         keys = ('xtl', 'ytl', 'xbr', 'ybr') if element.tag == 'box' else ('cx', 'cy', 'rx', 'ry')
         a, b, c, d = (_number(element, key, where) for key in keys)
         if element.tag == 'box':
-            outline = np.array([(a, b), (c, b), (c, d), (a, d)])
+            outline = np.array([(a, b), (c, b), (c, d), (a, d)], np.float64)
         else:
-            turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-            outline = np.stack((a + c * np.cos(turns), b + d * np.sin(turns)), 1)
-        angle = np.radians(float(element.get('rotation') or 0))
-        turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
-        middle = outline.mean(0)
-        return Polygon(label, (ring((outline - middle) @ turn + middle, where),))
+            outline = ellipse(a, b, c, d)
+        angle = _number(element, 'rotation', where) if element.get('rotation') else 0.0
+        return Polygon(label, (ring(turned(outline, angle, outline.mean(0)), where),))
     if element.tag == 'mask':
         return _stencil(element, label, where)
     return None

@@ -1,7 +1,7 @@
-"""What the exports of labelling tools have in common: archives, labels by name, shapes, splits."""
+"""What the exports of labelling tools have in common: archives, labels by name, splits."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Sequence
 from functools import cache
 import json
 from pathlib import Path
@@ -11,15 +11,15 @@ from typing import Any
 import zipfile
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from .base import Color, IGNORE, pictures_in, SegmentationDataset
 from .common_labels import BACKGROUND, class_set_of, classes_beside, IGNORED_LABELS
+from .shapes import Drawing
 from .splitting import divide
 from ...errors import DatasetError
 from ...networks.classes import plain_label
-from ...support.arrays import MAX_PIXELS, Size, UInt8Array
+from ...support.arrays import UInt8Array
 
 MAX_JSON_BYTES = 1 << 30
 """Largest JSON or XML file that is read."""
@@ -28,71 +28,6 @@ _folders: list[tempfile.TemporaryDirectory[str]] = []  # they go with the proces
 
 SPLIT_NAMES = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
 """Names of folders and lists that tools give a split."""
-
-
-@dataclass(frozen=True, eq=False)
-class Polygon:
-    """
-    An area of one class.
-
-    :param label: its class's label.
-    :param rings: outlines, (x, y) pixels each; pixels inside any of them belong to it.
-    """
-
-    label: str
-    rings: tuple[tuple[tuple[float, float], ...], ...]
-
-    def draw(self, labels: Image.Image, index: int) -> None:
-        """
-        Draw it into a picture of class ids.
-
-        :param labels: PIL picture of mode L.
-        :param index: the class id.
-        """
-        pen = ImageDraw.Draw(labels)
-        for ring in self.rings:
-            if len(ring) > 2:
-                pen.polygon(ring, fill=index, outline=index)
-
-
-@dataclass(frozen=True, eq=False)
-class Stencil:
-    """
-    An area of one class as a mask.
-
-    :param label: its class's label.
-    :param mask: bool array h x w, True where the class is.
-    :param left: column of the mask's left edge in the picture, pixels.
-    :param top: row of its upper edge.
-    """
-
-    label: str
-    mask: npt.NDArray[np.bool_]
-    left: int = 0
-    top: int = 0
-
-    def draw(self, labels: Image.Image, index: int) -> None:
-        """
-        Draw it into a picture of class ids.
-
-        :param labels: PIL picture of mode L.
-        :param index: the class id.
-        """
-        labels.paste(index, (self.left, self.top),
-                     Image.fromarray(self.mask.astype(np.uint8) * 255))
-
-
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """
-    The shapes on one picture.
-
-    :param size: of the picture, pixels, as the tool says.
-    :param shapes: drawn in this order: later ones cover earlier ones.
-    """
-
-    size: Size
-    shapes: Sequence[Polygon | Stencil]
 
 
 class Export(SegmentationDataset[Drawing | Path]):
@@ -127,13 +62,13 @@ class Export(SegmentationDataset[Drawing | Path]):
         self._ids = {plain_label(label): index for index, label in enumerate(written.labels)}
         self._rest = next((self._ids[name] for name in BACKGROUND if name in self._ids), IGNORE)
 
+    @abstractmethod
     def _read_export(self) -> None:
         """Read what the classes are known from."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _named(self) -> tuple[Sequence[str], dict[str, Color]]:
         """Return the labels that the export names, and their colours where it has them."""
-        raise NotImplementedError
 
     def _picture(self, name: str, *folders: Path) -> Path:
         """
@@ -158,9 +93,9 @@ class Export(SegmentationDataset[Drawing | Path]):
                                f'{self.root}: export with the pictures, or put them there')
         return found[0]
 
+    @abstractmethod
     def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
         """Return all labelled pictures, what is on them, and their split, '' for none."""
-        raise NotImplementedError
 
     def _find(self, root: Path, split: str) -> list[tuple[Path, Drawing | Path]]:
         pictures = []
@@ -205,57 +140,25 @@ class Export(SegmentationDataset[Drawing | Path]):
         raise DatasetError(f"{where}: the label '{label}' is none of the classes "
                            f'{", ".join(self.classes.labels)}')
 
-    def labels(self, index: int) -> UInt8Array:
-        path, source = self.items[index]
+    def _read_labels(self, picture: Path, source: Drawing | Path) -> UInt8Array:
         if isinstance(source, Path):
-            return self._read_mask(path, source)
-        picture = Image.new('L', (source.size.width, source.size.height), self._rest)
+            return self._read_mask(picture, source)
+        canvas = Image.new('L', (source.size.width, source.size.height), self._rest)
         for shape in source.shapes:
-            shape.draw(picture, self.class_id(shape.label, path))
-        return np.array(picture, np.uint8)
+            shape.draw(canvas, self.class_id(shape.label, picture))
+        return np.array(canvas, np.uint8)
 
     def _read_mask(self, picture: Path, mask: Path) -> UInt8Array:
         """Return the class ids of a mask file, uint8 array H x W."""
         raise DatasetError(f'{self.name}: {picture} has a mask file, {mask}')
 
 
-def checked_size(width: object, height: object, where: str | Path) -> Size:
+def read_json(path: Path, kinds: tuple[type, ...] = (dict,)) -> Any:
     """
-    Return the size that a tool has written down.
-
-    :param width: what stands there.
-    :param height: likewise.
-    :param where: file or picture, for the message.
-    :raises DatasetError: when it is none, or too large.
-    """
-    if not (isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0
-            and width * height <= MAX_PIXELS):
-        raise DatasetError(f'{where}: {width}x{height} is no size of a picture')
-    return Size(height, width)
-
-
-def ring(points: Iterable[Any], where: str | Path) -> tuple[tuple[float, float], ...]:
-    """
-    Return an outline as pairs of numbers.
-
-    :param points: pairs (x, y).
-    :param where: file or picture, for the message.
-    :raises DatasetError: when they are something else.
-    """
-    try:
-        pairs = tuple((float(x), float(y)) for x, y in points)
-    except (TypeError, ValueError):
-        pairs = ((float('nan'), 0.0),)
-    if not np.isfinite(np.array(pairs)).all():
-        raise DatasetError(f'{where}: an outline is no list of points (x, y)')
-    return pairs
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """
-    Return the mapping in a JSON file.
+    Return what is in a JSON file.
 
     :param path: the file.
+    :param kinds: what it may be, of dict and list.
     :raises DatasetError: when it cannot be read or is something else.
     """
     try:
@@ -264,8 +167,9 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f'cannot read {path}: {" ".join(str(error).split())[:120]}') from None
-    if not isinstance(data, dict):
-        raise DatasetError(f'{path} is JSON, but not what it should be: a mapping')
+    if not isinstance(data, kinds):
+        raise DatasetError(f'{path} is JSON, but not what it should be: a mapping'
+                           f'{" or a list" if list in kinds else ""}')
     return data
 
 

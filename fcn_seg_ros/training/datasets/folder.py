@@ -71,7 +71,7 @@ class Folder(SegmentationDataset[Path]):
                 return False
         return bool(found[0] and found[IGNORE])
 
-    def _read_labels(self, source: Path) -> UInt8Array:
+    def _read_labels(self, picture: Path, source: Path) -> UInt8Array:
         values = read_label_picture(source)
         if values.ndim == 3:
             labels, unknown = colors_to_ids(values, self.colors)

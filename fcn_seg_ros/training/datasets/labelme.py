@@ -11,11 +11,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .base import Color
-from .exports import checked_size, Drawing, Export, Polygon, read_json, ring, split_of, Stencil
+from .exports import Export, read_json, split_of
+from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil
 from ...errors import DatasetError
 from ...support.arrays import MAX_PIXELS
-
-_CIRCLE_POINTS = 64
 
 
 class LabelMe(Export):
@@ -72,7 +71,7 @@ def _shape(shape: dict[str, Any], path: Path) -> Polygon | Stencil | None:
     """Return what a shape covers; None for one without area."""
     kind, label = shape.get('shape_type') or 'polygon', _label(shape, path)
     points = ring(shape.get('points') or (), path)
-    if kind == 'polygon':
+    if kind in ('polygon', 'oriented_rectangle'):
         return Polygon(label, (points,)) if len(points) > 2 else None
     if kind in ('line', 'linestrip', 'point', 'points'):
         return None
@@ -84,9 +83,7 @@ def _shape(shape: dict[str, Any], path: Path) -> Polygon | Stencil | None:
         return Polygon(label, (((x0, y0), (x1, y0), (x1, y1), (x0, y1)),))
     if kind == 'circle':
         radius = math.hypot(x1 - x0, y1 - y0)
-        turns = [2 * math.pi * i / _CIRCLE_POINTS for i in range(_CIRCLE_POINTS)]
-        return Polygon(label, (tuple((x0 + radius * math.cos(t), y0 + radius * math.sin(t))
-                                     for t in turns),))
+        return Polygon(label, (ring(ellipse(x0, y0, radius, radius), path),))
     try:
         with Image.open(BytesIO(base64.b64decode(shape.get('mask') or ''))) as picture:
             if picture.width * picture.height > MAX_PIXELS:

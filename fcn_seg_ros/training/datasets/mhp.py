@@ -35,7 +35,7 @@ class MultiHumanParsing(MappedDataset[tuple[Path, ...]]):
                     f'mhp: {folder} has no {number}_*_*.png (labels of {number}.jpg)')
         return [(images / f'{number}.jpg', tuple(persons[number])) for number in ids]
 
-    def _read_labels(self, source: tuple[Path, ...]) -> UInt8Array:
+    def _read_labels(self, picture: Path, source: tuple[Path, ...]) -> UInt8Array:
         result = self._person(source[0])
         for path in source[1:]:
             labels = self._person(path)

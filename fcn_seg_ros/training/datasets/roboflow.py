@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from .base import Color, IGNORE, pictures_in, read_label_picture
-from .exports import Drawing, Export, split_of
+from .exports import Export, split_of
+from .shapes import Drawing
 from ...errors import DatasetError
 from ...support.arrays import UInt8Array
 

@@ -14,6 +14,7 @@ GAP = 0.05
 """Share of the pictures of a single recording that is left out between the two."""
 
 _SUFFIXES = re.compile(r'(_(jpe?g|png))?\.rf\.[0-9a-zA-Z]+$')  # what Roboflow adds to a name
+_PREFIX = re.compile('^[0-9a-f]{8}-')  # what Label Studio puts before it
 
 
 def sequence_of(path: Path) -> tuple[str, int]:
@@ -22,7 +23,7 @@ def sequence_of(path: Path) -> tuple[str, int]:
 
     :param path: such as drive/frame_000123.jpg, which is number 123 of drive/frame.
     """
-    stem = _SUFFIXES.sub('', path.stem)
+    stem = _PREFIX.sub('', _SUFFIXES.sub('', path.stem), count=1)
     match = re.fullmatch(r'(.*?)[ _.-]*(\d+)', stem)
     prefix, number = (match[1], int(match[2])) if match else (stem, 0)
     return f'{path.parent}/{prefix}', number

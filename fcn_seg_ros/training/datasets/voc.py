@@ -64,9 +64,9 @@ class PascalVocSbd(PascalVoc):
                     require(base / 'cls' / f'{n}.mat', f'labels of {n}.jpg', self.name)))
         return pairs
 
-    def _read_labels(self, source: Path) -> UInt8Array:
+    def _read_labels(self, picture: Path, source: Path) -> UInt8Array:
         if source.suffix != '.mat':
-            return super()._read_labels(source)
+            return super()._read_labels(picture, source)
         try:
             from scipy.io import loadmat
         except ImportError as error:

@@ -1,0 +1,1 @@
+"""Which pictures of recordings are most worth labelling."""

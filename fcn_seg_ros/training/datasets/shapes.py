@@ -1,0 +1,138 @@
+"""Areas that labelling tools draw: outlines and masks, in pixels of the picture."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from ...errors import DatasetError
+from ...support.arrays import Float64Array, MAX_PIXELS, Size
+
+_ELLIPSE_POINTS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Polygon:
+    """
+    An area of one class.
+
+    :param label: its class's label.
+    :param rings: outlines, (x, y) pixels each; pixels inside any of them belong to it.
+    """
+
+    label: str
+    rings: tuple[tuple[tuple[float, float], ...], ...]
+
+    def draw(self, labels: Image.Image, index: int) -> None:
+        """
+        Draw it into a picture of class ids.
+
+        :param labels: PIL picture of mode L.
+        :param index: the class id.
+        """
+        pen = ImageDraw.Draw(labels)
+        for ring in self.rings:
+            if len(ring) > 2:
+                pen.polygon(ring, fill=index, outline=index)
+
+
+@dataclass(frozen=True, eq=False)
+class Stencil:
+    """
+    An area of one class as a mask.
+
+    :param label: its class's label.
+    :param mask: bool array h x w, True where the class is.
+    :param left: column of the mask's left edge in the picture, pixels.
+    :param top: row of its upper edge.
+    """
+
+    label: str
+    mask: npt.NDArray[np.bool_]
+    left: int = 0
+    top: int = 0
+
+    def draw(self, labels: Image.Image, index: int) -> None:
+        """
+        Draw it into a picture of class ids.
+
+        :param labels: PIL picture of mode L.
+        :param index: the class id.
+        """
+        labels.paste(index, (self.left, self.top),
+                     Image.fromarray(self.mask.astype(np.uint8) * 255))
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """
+    The shapes on one picture.
+
+    :param size: of the picture, pixels, as the tool says.
+    :param shapes: drawn in this order: later ones cover earlier ones.
+    """
+
+    size: Size
+    shapes: Sequence[Polygon | Stencil]
+
+
+def checked_size(width: object, height: object, where: str | Path) -> Size:
+    """
+    Return the size that a tool has written down.
+
+    :param width: what stands there.
+    :param height: likewise.
+    :param where: file or picture, for the message.
+    :raises DatasetError: when it is none, or too large.
+    """
+    if not (isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0
+            and width * height <= MAX_PIXELS):
+        raise DatasetError(f'{where}: {width}x{height} is no size of a picture')
+    return Size(height, width)
+
+
+def ring(points: Iterable[Any], where: str | Path) -> tuple[tuple[float, float], ...]:
+    """
+    Return an outline as pairs of numbers.
+
+    :param points: pairs (x, y).
+    :param where: file or picture, for the message.
+    :raises DatasetError: when they are something else.
+    """
+    try:
+        pairs = tuple((float(x), float(y)) for x, y in points)
+    except (TypeError, ValueError):
+        pairs = ((float('nan'), 0.0),)
+    if not np.isfinite(np.array(pairs)).all():
+        raise DatasetError(f'{where}: an outline is no list of points (x, y)')
+    return pairs
+
+
+def ellipse(x: float, y: float, a: float, b: float) -> Float64Array:
+    """
+    Return the outline of an upright ellipse, N x 2.
+
+    :param x: its middle, pixels.
+    :param y: likewise.
+    :param a: half of its width.
+    :param b: half of its height.
+    """
+    turns = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS, endpoint=False)
+    return np.stack((x + a * np.cos(turns), y + b * np.sin(turns)), 1)
+
+
+def turned(outline: Float64Array, degrees: float, about: Float64Array) -> Float64Array:
+    """
+    Return an outline turned clockwise, N x 2.
+
+    :param outline: N x 2, x to the right and y down.
+    :param degrees: by how much.
+    :param about: the point (x, y) that stays.
+    """
+    angle = np.radians(degrees)
+    turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
+    return np.asarray((outline - about) @ turn + about, np.float64)

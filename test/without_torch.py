@@ -1,0 +1,28 @@
+"""Tests of processes that have no PyTorch, although it is installed."""
+
+import os
+
+ACTIVE = os.environ.get('FCN_SEG_TEST_WITHOUT_TORCH') == '1'
+"""Whether the nodes of this run of the tests are to do without it (`make test-node`)."""
+
+# Looking for them is allowed; an import that is tried ends the process, also where the code
+# would go on without it.
+BLOCK = """
+from importlib.machinery import ModuleSpec
+import os, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('torch', 'torchvision'):
+            return ModuleSpec(name, self)
+
+    def create_module(self, spec):
+        print(spec.name, 'was to be imported', file=sys.stderr, flush=True)
+        os._exit(99)
+
+    def exec_module(self, module):
+        pass
+
+sys.meta_path.insert(0, Blocker())
+"""
+"""Python code that a process runs before anything else."""
