@@ -19,6 +19,8 @@ PATIENCE = 20.0
 SHORT = 4.0
 """Seconds that what is missing is waited for."""
 ACTIVE = 'waiting for images'
+START = 120.0
+"""Seconds that a node may take to start on a busy machine."""
 
 
 def calibration(header, width=64, height=48):
@@ -76,7 +78,7 @@ def bad(findings, subject, words, level=Level.WARNING):
 
 
 def test_a_good_graph(nodes, ask):
-    nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE)
+    nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE, START)
     found = ask(Camera(nodes.graph).film)
     assert not [one for one in found if one.level != Level.OK], found
     assert about(found, '/segmentation').text == 'active, tiny with torch in fp32'
@@ -109,7 +111,7 @@ def test_without_a_node_of_ours_the_default_topic_is_looked_at(nodes, ask):
 def test_what_the_node_says_is_looked_at_remapped_or_compressed(nodes, ask):
     node = nodes.start(name='eye', image_transport='compressed', remap={
         'image': '/cam/picture', 'camera_info': '/elsewhere/info', 'depth': '/cam/depth'})
-    node.wait_for_log(ACTIVE)
+    node.wait_for_log(ACTIVE, START)
     graph = nodes.graph
     pictures = graph.camera('/cam/picture/compressed', CompressedImage)
     infos, _ = graph.camera('/elsewhere/info', CameraInfo), graph.camera('/cam/depth', CameraInfo)
@@ -130,7 +132,7 @@ def test_what_the_node_says_is_looked_at_remapped_or_compressed(nodes, ask):
 
 
 def test_nobody_publishes_the_image(nodes, ask):
-    nodes.start().wait_for_log(ACTIVE)
+    nodes.start().wait_for_log(ACTIVE, START)
     other = Camera(nodes.graph, '/camera/image_raw')
     found = bad(ask(other.film, patience=SHORT), '/image', 'nobody publishes it', Level.FAULT)
     assert 'images are on /camera/image_raw' in found.text
@@ -145,7 +147,7 @@ def test_no_camera_at_all(nodes, ask):
 
 
 def test_a_wrong_type(nodes, ask):
-    nodes.start().wait_for_log(ACTIVE)
+    nodes.start().wait_for_log(ACTIVE, START)
     camera = nodes.graph.camera('image', CompressedImage)
     found = ask(lambda: camera.publish(CompressedImage()))
     assert bad(found, '/image', 'carries sensor_msgs/msg/CompressedImage', Level.FAULT)
@@ -170,7 +172,7 @@ def test_a_camera_that_is_silent(nodes, ask):
 
 
 def test_a_subscriber_that_asks_for_more_than_is_offered(nodes, ask):
-    nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE)
+    nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE, START)
     viewer = nodes.another_graph('viewer')
     viewer.listen(Image, '/segmentation/overlay', latched=True)
     found = bad(ask(Camera(nodes.graph).film), '/segmentation/overlay', '/viewer asks for')
@@ -190,7 +192,7 @@ def test_publishers_that_offer_different_things(nodes, ask):
 
 
 def test_no_camera_info(nodes, ask):
-    nodes.start().wait_for_log(ACTIVE)
+    nodes.start().wait_for_log(ACTIVE, START)
     found = ask(Camera(nodes.graph, info=None).film, patience=SHORT)
     assert about(found, '/image', 'rgb8').level == Level.OK
     assert bad(found, '/camera_info', 'nobody publishes it: masks need none')
@@ -236,7 +238,7 @@ def transform(header, parent):
 def test_tf(nodes, ask, parent, durability, level, words):
     pytest.importorskip('tf2_ros')
     from tf2_msgs.msg import TFMessage
-    nodes.start().wait_for_log(ACTIVE)
+    nodes.start().wait_for_log(ACTIVE, START)
     tf = nodes.graph.node.create_publisher(TFMessage, '/tf_static', QoSProfile(
         depth=1, durability=durability))
     tf.publish(transform(image_message(picture()).header, parent))
@@ -275,7 +277,7 @@ def test_what_the_node_complains_of(nodes, ask):
 def test_nodes_of_the_same_name_in_two_namespaces(nodes, ask):
     for namespace in ('left', 'right'):
         nodes.start(remap={'__ns': f'/{namespace}'}, mount__height=0.5,
-                    mount__pitch=0.3).wait_for_log(ACTIVE)
+                    mount__pitch=0.3).wait_for_log(ACTIVE, START)
     cameras = [Camera(nodes.graph, f'/{name}/image') for name in ('left', 'right')]
     found = ask(lambda: [camera.film() for camera in cameras])
     assert about(found, '/left/image', 'rgb8') and about(found, '/right/image', 'rgb8')
@@ -286,7 +288,7 @@ def test_nodes_of_the_same_name_in_two_namespaces(nodes, ask):
 
 def test_the_command(nodes, ask, tmp_path):
     """As the script that ``ros2 run`` starts is, with options."""
-    nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE)
+    nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE, START)
     script = Path(__file__).parents[2] / 'scripts' / 'fcn-seg'
 
     def run(patience):

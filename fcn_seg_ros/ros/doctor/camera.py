@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 
 from .nodes import defaults, split
 from .offered import misfit, publishers, words_of
-from .watch import Watch
+from .watch import are_named, Watch
 from ..inputs.image import CameraInput
 from ..inputs.offers import Offers
 from ..inputs.tf import check_stamp, tf2_ros, TransformError, Transforms
@@ -111,8 +111,8 @@ class CameraExamination:
             return [Finding(Level.FAULT, topic, problem, remedy)]
         if not node.count_publishers(topic):
             return [self._nobody(topic)]
-        found = publishers(node, topic)
         self._wait(lambda: len(self._arrivals) >= _FRAMES)
+        found = self._publishers(topic)
         if self._frame is None:
             found.append(Finding(Level.FAULT, topic, 'no image has come in '
                                  f'{self._watch.patience:g} s', _MEMORY))
@@ -158,7 +158,7 @@ class CameraExamination:
                     else 'nobody publishes it')
             return [Finding(Level.WARNING, topic, f'{what}: {_FOR_PLACES}',
                             'publish it beside the image, or remap camera_info')]
-        return [*publishers(self._watch.node, topic), *self._of_calibration(topic, info, frame)]
+        return [*self._publishers(topic), *self._of_calibration(topic, info, frame)]
 
     def _of_calibration(self, topic: str, info: CameraInfo, frame: Image | CompressedImage
                         ) -> list[Finding]:
@@ -219,4 +219,9 @@ class CameraExamination:
             return [Finding(Level.WARNING, self._depth, *split(self._offers.problems['depth']))]
         if not self._watch.node.count_publishers(self._depth):
             return []
-        return publishers(self._watch.node, self._depth)
+        return self._publishers(self._depth)
+
+    def _publishers(self, topic: str) -> list[Finding]:
+        """Name and judge the publishers of a topic, once their nodes' names have come."""
+        self._wait(lambda: are_named(self._watch.node, topic))
+        return publishers(self._watch.node, topic)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 
 from .offered import subscribers_that_get_nothing
-from .watch import Watch
+from .watch import are_named, Watch
 from ..diagnostics import OK, PERIOD, WARN
 from ..parameter_specs import SPECS
 from ...doctor.finding import Finding, Level
@@ -89,6 +90,7 @@ def examine(watch: Watch, segmentation: SegmentationNode) -> list[Finding]:
     namespace, _, name = segmentation.name.rpartition('/')
     outputs = watch.node.get_publisher_names_and_types_by_node(name, namespace or '/')
     for topic, _ in outputs:
+        watch.wait_until(partial(are_named, watch.node, topic))
         found += subscribers_that_get_nothing(watch.node, topic)
     return found
 

@@ -9,6 +9,8 @@ from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 NAME = 'fcn_seg_doctor'
+_UNKNOWN = '_NODE_NAME_UNKNOWN_'
+"""What rmw calls a node of which the endpoints are found before the name."""
 _FRACTIONS = 'fcn_seg_ros/msg/ClassFractions'
 """What nothing but a segmentation node publishes."""
 
@@ -19,7 +21,20 @@ def full_name(info: TopicEndpointInfo) -> str:
 
     :param info: of the graph.
     """
+    if info.node_name == _UNKNOWN:
+        return 'a node without a name'
     return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+
+
+def are_named(node: Node, topic: str) -> bool:
+    """
+    Tell whether the nodes of all publishers and subscriptions of a topic are known by name.
+
+    :param node: whose view of the graph counts.
+    :param topic: its full name.
+    """
+    return all(info.node_name != _UNKNOWN for info in (
+        *node.get_publishers_info_by_topic(topic), *node.get_subscriptions_info_by_topic(topic)))
 
 
 class Watch:
