@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 from fcn_seg_ros.doctor.finding import Level
 from fcn_seg_ros.doctor.graph import check_graph
@@ -94,8 +96,7 @@ def test_a_good_graph(nodes, ask):
 
 def test_an_empty_graph(nodes, ask):
     nodes.graph.close()
-    nodes.graph = type('Nobody', (), {'spin_for': lambda self, seconds: None,
-                                      'close': lambda self: None})()
+    nodes.graph = SimpleNamespace(spin_for=time.sleep, close=lambda: None)
     found, = ask(patience=SHORT)
     assert found.level == Level.OK and 'no other node is seen on domain' in found.text
 
