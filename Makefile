@@ -36,7 +36,8 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-build test-node test-lean test-fuzz test-e2e soak fuzz generate \
+.PHONY: help venv demo test lint test-unit test-py310 test-build test-node test-lean test-fuzz test-e2e \
+	soak fuzz generate \
 	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
 .NOTPARALLEL:
@@ -69,6 +70,9 @@ test-unit: venv  ## Test the core, without ROS; says how many of its lines the t
 	@printf 'Lines of the core that these tests run: %s %%\n' "$$($(BIN)/coverage report \
 	  --omit='*/fcn_seg_ros/ros/*,*/fcn_seg_ros/bench/dds/*,*/fcn_seg_ros/msg/*' --format=total)"
 
+test-py310:  ## Test the core with Ubuntu 22.04's Python, NumPy, OpenCV, Pillow; skipped without a Python 3.10
+	@tools/test_py310.sh .venv-py310 '$(PYTHON)' $(PYTEST_ARGS)
+
 test-build: venv  ## Build with pip and with colcon, and use what they install
 	$(PYTEST) $(PYTEST_ARGS) test/packaging
 
@@ -87,7 +91,7 @@ test-e2e: venv  ## Test what a user would do, from end to end
 fuzz: venv  ## The same with 100,000 messages (an hour or so; not part of the tests)
 	$(BIN)/python test/fuzz/test_fuzz.py --examples 100000
 
-generate: venv  ## Write what lists the node's parameters from their one table
+generate: venv  ## Write what lists the node's parameters and topics from their tables
 	$(BIN)/python tools/generate.py
 
 soak: venv  ## A node under load and faults (not part of the tests); SOAK_ARGS says how long
@@ -102,4 +106,4 @@ clean:  ## Remove what was built
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean  ## Remove the virtual environments as well
-	rm -rf .venv .venv-jazzy
+	rm -rf .venv .venv-jazzy .venv-py310

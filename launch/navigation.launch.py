@@ -3,11 +3,11 @@ Clouds and a grid for Nav2 from one camera.
 
     ros2 launch fcn_seg_ros navigation.launch.py image:=/camera/image_raw depth:=/camera/depth
     ros2 launch fcn_seg_ros navigation.launch.py image:=/camera/image_raw \
-        mount.height:=0.6 mount.pitch:=0.2 camera_frame:=camera_optical_frame
+        mount.height:=0.6 mount.pitch:=0.2
 
 Takes the arguments of segmentation.launch.py, too.  Masks, and with them the clouds, are
-400x225 unless ``mask_size`` says otherwise.  With ``camera_frame`` the place that ``mount.*``
-gives becomes a static transform, which Nav2 needs for clouds in the camera's frame.
+400x225 unless ``mask_size`` says otherwise.  The node publishes the static transform that
+``mount.*`` gives once images come; with ``camera_frame`` it is there from the start.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ ARGUMENTS = {
     'ground_frame': ('base_footprint', 'Frame over whose origin the robot stands, z up.'),
     'camera_frame': ('', (
         "The images' frame_id, to publish its static transform from ground_frame as mount.* "
-        'says. Empty: somebody else does.')),
+        'says, from the start. Empty: the node does, once images come.')),
 }
 PROGRAM = 'static_transform_publisher'
 MOUNT = ('height', 'x', 'y', 'roll', 'pitch', 'yaw')

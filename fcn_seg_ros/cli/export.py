@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .network_options import DEFAULT_NETWORK
+from .network_options import add_network_option, add_weights_options
 from .sizes import size_argument
 from ..support.arrays import Size
 
@@ -21,11 +21,8 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
         description='Write fcn_resnet18.onnx, classes.txt, colors.txt and network.yaml, checked '
                     'against PyTorch. With --head stride32 the file has the form of the '
                     'published networks, which jetson-inference takes.')
-    parser.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
-                        help='name of a network, or path of a network.yaml')
-    parser.add_argument('--weights', default='', metavar='FILE',
-                        help="other weights than the registry's")
-    parser.add_argument('--models-dir', default='', metavar='DIR', help='folder of your models')
+    add_network_option(parser)
+    add_weights_options(parser)
     parser.add_argument('--output', required=True, metavar='DIR', help='folder to write into')
     parser.add_argument('--head', default='main', choices=('main', 'stride32'),
                         help='which scores to export (default: %(default)s)')

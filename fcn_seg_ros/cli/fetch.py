@@ -6,6 +6,7 @@ import re
 import sys
 from typing import NoReturn, TYPE_CHECKING
 
+from .network_options import add_models_dir
 from ..networks.fetch import fetch
 from ..networks.packed import install_archive
 from ..networks.registry import Registry
@@ -27,8 +28,7 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
                     'installed with the same checks.')
     parser.add_argument('network', metavar='NETWORK',
                         help='name or alias, see "fcn-seg networks"; or path of a packed .tar.gz')
-    parser.add_argument('--models-dir', default='', metavar='DIR',
-                        help='folder of your models (default: the cache folder)')
+    add_models_dir(parser)
     parser.add_argument('--url', action='append', default=[], metavar='URL',
                         help="fetch the archive from here instead of the network's own "
                              'addresses (can be given several times: tried in this order)')

@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 
-from .network_options import DEFAULT_NETWORK
+from .network_options import add_models_dir, add_network_option
 from ..errors import FcnSegError
 from ..navigation.consumers import CONSUMERS, parameters_for, Robot
 from ..navigation.roles import load_overrides, RoleTable
@@ -28,11 +28,8 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
                         help="the node's namespace (default: none)")
     parser.add_argument('--cameras', type=_cameras, default=(), metavar='A,B',
                         help="the node's parameter cameras (default: one camera without a name)")
-    parser.add_argument('--network', default=DEFAULT_NETWORK, metavar='N',
-                        help="the node's network: name, alias or network.yaml "
-                             '(default: %(default)s)')
-    parser.add_argument('--models-dir', default='', metavar='DIR',
-                        help='folder of your models (default: the cache folder)')
+    add_network_option(parser)
+    add_models_dir(parser)
     parser.add_argument('--roles', default='', metavar='FILE',
                         help="the node's parameter roles: what classes mean to this robot")
     parser.add_argument('--robot-frame', default=Robot.robot_frame, metavar='F',

@@ -9,6 +9,49 @@ if TYPE_CHECKING:
 DEFAULT_NETWORK = 'fcn-resnet18-street'
 
 
+def add_models_dir(parser: argparse._ActionsContainer) -> None:
+    """
+    Add the option that says where the user's networks are.
+
+    :param parser: gets the option.
+    """
+    parser.add_argument('--models-dir', default='', metavar='FOLDER',
+                        help='where weights are looked for first (default: '
+                             '$XDG_CACHE_HOME/fcn_seg_ros)')
+
+
+def add_weights_options(parser: argparse._ActionsContainer) -> None:
+    """
+    Add the options that choose a network's weights.
+
+    :param parser: gets the options.
+    """
+    parser.add_argument('--weights', default='', metavar='FILE',
+                        help="use these weights instead of the network's own "
+                             '(.onnx, .pth, .safetensors)')
+    add_models_dir(parser)
+
+
+def add_network_option(parser: argparse._ActionsContainer) -> None:
+    """
+    Add the option that chooses a network.
+
+    :param parser: gets the option.
+    """
+    parser.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
+                        help='name, alias, or path of a network.yaml; "fcn-seg networks" '
+                             'lists them (default: %(default)s)')
+
+
+def add_device_option(parser: argparse._ActionsContainer) -> None:
+    """
+    Add the option that chooses where a network runs.
+
+    :param parser: gets the option.
+    """
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+
+
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """
     Add the options that choose a network and what runs it.
@@ -16,16 +59,9 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     :param parser: gets the options.
     """
     group = parser.add_argument_group('network')
-    group.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
-                       help='name, alias, or path of a network.yaml; "fcn-seg networks" '
-                            'lists them (default: %(default)s)')
-    group.add_argument('--weights', default='', metavar='FILE',
-                       help="use these weights instead of the network's own "
-                            '(.onnx, .pth, .safetensors)')
-    group.add_argument('--models-dir', default='', metavar='FOLDER',
-                       help='where weights are looked for first (default: '
-                            '$XDG_CACHE_HOME/fcn_seg_ros)')
-    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add_network_option(group)
+    add_weights_options(group)
+    add_device_option(group)
     group.add_argument('--engine', default='auto', help='auto, torch, tensorrt or onnxruntime')
     group.add_argument('--precision', default='auto', help='auto, fp32, fp16, bf16 or int8')
     group.add_argument('--threads', type=int, default=0, metavar='N',

@@ -8,6 +8,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from .network_options import add_models_dir
 from ..errors import RegistryError
 from ..networks.registry import Network, Registry
 
@@ -25,8 +26,7 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
         description='List the networks that can be used by name, and where their weights are.')
     parser.add_argument('network', nargs='?', metavar='NETWORK',
                         help='show this one whole, with its classes')
-    parser.add_argument('--models-dir', default='', metavar='DIR',
-                        help='folder of your models (default: the cache folder)')
+    add_models_dir(parser)
     parser.add_argument('--json', action='store_true', help='print JSON for programs')
     parser.set_defaults(run=run)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from .network_options import add_weights_options
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """
@@ -20,9 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                              'runs/yard/best/network.yaml')
     parser.add_argument('output', nargs='?', default='', metavar='ARCHIVE',
                         help='the file to write (default: NETWORK.tar.gz)')
-    parser.add_argument('--weights', default='', metavar='FILE',
-                        help="other weights than the network's own")
-    parser.add_argument('--models-dir', default='', metavar='DIR', help='folder of your models')
+    add_weights_options(parser)
     parser.set_defaults(run=run)
 
 

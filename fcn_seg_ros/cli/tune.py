@@ -5,7 +5,7 @@ from itertools import islice
 import sys
 from typing import TYPE_CHECKING
 
-from .network_options import DEFAULT_NETWORK
+from .network_options import add_device_option, add_network_option, add_weights_options
 from ..errors import FcnSegError
 from ..support.arrays import UInt8Array
 
@@ -31,13 +31,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
                     'and of the other commands takes it from then on. TensorRT engines are '
                     'built meanwhile, which takes minutes each. Nothing else should run on the '
                     'machine.')
-    parser.add_argument('--network', default=DEFAULT_NETWORK, metavar='NAME',
-                        help='name of a network, or path of a network.yaml '
-                             '(default: %(default)s)')
-    parser.add_argument('--weights', default='', metavar='FILE',
-                        help="other weights than the registry's")
-    parser.add_argument('--models-dir', default='', metavar='DIR', help='folder of your models')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add_network_option(parser)
+    add_weights_options(parser)
+    add_device_option(parser)
     parser.add_argument('--images', default='', metavar='DIR',
                         help="pictures like your camera's (default: the demo's clip)")
     parser.add_argument('--data', default='', metavar='NAME',
@@ -102,7 +98,7 @@ def _labelled(name: str, root: str, split: str) -> 'tuple[list[UInt8Array], Labe
     from ..bench.tune import Labels
     from ..training.datasets import open_dataset
     dataset = open_dataset(name, root, split)
-    step = -(-len(dataset) // _LABELLED)
+    step = max(1, -(-len(dataset) // _LABELLED))
     items = [dataset[index] for index in range(0, len(dataset), step)]
     return ([picture.permute(1, 2, 0).contiguous().numpy() for picture, _ in items],
             Labels([mask.numpy() for _, mask in items], dataset.classes))

@@ -223,7 +223,7 @@ marking: false
 clearing: true
 min_obstacle_height: -0.5
 max_obstacle_height: 2.0
-# A source that only clears never counts as updated: with a rate it would never be current.
+# What only clears never counts as updated: with a rate the layer is never current.
 expected_update_rate: 0.0
 min_z: 0.1
 max_z: 6.5

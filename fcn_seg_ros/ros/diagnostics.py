@@ -11,6 +11,7 @@ from rclpy.node import Node
 from .camera import Camera
 from .settings import Limits, Settings
 from .statistics import Statistics
+from .topic_specs import CAMERA_INFO, DEPTH, DIAGNOSTICS, IMAGE
 from ..inference.devices import Device
 from ..inference.recovery import Guard
 
@@ -71,7 +72,7 @@ class DiagnosticsPublisher:
     def __init__(self, node: Node, callback_group: CallbackGroup) -> None:
         self._node = node
         self._publisher = node.create_publisher(
-            DiagnosticArray, '/diagnostics', 1, callback_group=callback_group)
+            DiagnosticArray, DIAGNOSTICS, 1, callback_group=callback_group)
 
     def publish(self, statuses: Iterable[Status]) -> None:
         """
@@ -108,7 +109,7 @@ def input_status(camera: Camera, limits: Limits, now: float, state: str) -> Stat
         'frames received': statistics.total('received'),
         'frame rate (Hz)': f'{rate:.2f}',
         'age of the last frame (s)': 'none yet' if age is None else f'{age:.2f}',
-        'camera_info': 'received' if source.info is not None else 'none',
+        CAMERA_INFO: 'received' if source.info is not None else 'none',
         'camera_info topic': source.info_topic,
         **_counts(statistics, 'error:', 'errors: '),
         **_counts(statistics, 'note:', 'odd headers: '),
@@ -116,7 +117,7 @@ def input_status(camera: Camera, limits: Limits, now: float, state: str) -> Stat
     if statistics.last_error:
         status.values['last error'] = statistics.last_error
     if state == 'active':
-        for name in ('image', 'camera_info'):
+        for name in (IMAGE, CAMERA_INFO):
             if name in camera.offers.problems:
                 status.raise_to(WARN, camera.offers.problems[name])
     since = source.subscribed_at
@@ -205,8 +206,8 @@ def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '
     }
     for kind, text in sorted(dict(navigation.problems).items()):
         status.values[f'last problem: {kind}'] = text
-    if state == 'active' and 'depth' in camera.offers.problems:
-        status.raise_to(WARN, camera.offers.problems['depth'])
+    if state == 'active' and DEPTH in camera.offers.problems:
+        status.raise_to(WARN, camera.offers.problems[DEPTH])
     if state != 'active' or not wanted:
         status.message = status.message or _resting(state)
         return status

@@ -34,7 +34,9 @@ _WATCH_PERIOD = 0.5
 _CLOSE_TIMEOUT = 1.5
 """Seconds that a frame in work may take when the node is deactivated."""
 _END_TIMEOUT = 0.5
-"""Seconds that it may take at the process's end."""
+"""Seconds that it may take at the process's end, and a load after that."""
+_POLL = 0.02
+"""Seconds between two looks at whether a load has ended."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,7 @@ class SegmentationNode(Node):
         self._pipeline: Pipeline | None = None  # while the node is active
         self._fault = ''
         self._configuring = False
+        self._loads: list[object] = []  # the settings of each that is under way
         self._throttle = Throttle(self.get_logger())
         parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -99,7 +102,8 @@ class SegmentationNode(Node):
     def _autostart(self) -> None:
         if self._start_timer is not None:
             self.destroy_timer(self._start_timer)
-        if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
+        started = self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
+        if not started and self.context.ok():  # else a signal has broken it off
             self._quit(1)
 
     def _give_up(self) -> None:
@@ -126,6 +130,10 @@ class SegmentationNode(Node):
         if self._pipeline is not None:
             # A publisher in use would keep the node on the graph, seemingly alive.
             self._pipeline.close(_END_TIMEOUT)
+        # A download or the building of an engine breaks off, and takes its files with it.
+        end = time.monotonic() + _END_TIMEOUT
+        while self._loads and time.monotonic() < end:
+            time.sleep(_POLL)
         self.destroy_node()
         # destroy_node() forgets it, and it keeps the DDS participant: Fast DDS would leave
         # its segments of shared memory behind (config/fastdds.xml: 64 MiB).
@@ -240,7 +248,11 @@ class SegmentationNode(Node):
 
     def _load(self, settings: Settings) -> Guard:
         def load(settings: Settings, **changes: Any) -> Segmenter:
-            return load_segmenter(settings, self.get_logger(), self.context.ok, **changes)
+            self._loads.append(settings)
+            try:
+                return load_segmenter(settings, self.get_logger(), self.context.ok, **changes)
+            finally:
+                self._loads.pop()
 
         return Guard(load(settings), settings, load, self.get_logger(), on_step=self._on_step)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .choice import Choice
 from ..images.compressed import encode_jpeg
-from ..images.drawing import contact_sheet, legend_entries
+from ..images.drawing import contact_sheet, draw_label, legend_entries
 from ..offline.shots import Shot
 from ..segmenter import Segmenter
 from ..support.arrays import UInt8Array
@@ -28,10 +28,10 @@ CVAT_ARCHIVE = 'cvat_masks.zip'
 
 _QUALITY = 95  # of the JPEG files, 1 to 100
 _TOLERANCE = 1.0  # pixels that LabelMe's outlines may be off, to have fewer points to move
-_SHEET_ROWS = 12
-_CELL_WIDTH = 320
-_COLUMNS = ('picture', 'order', 'recording', 'number', 'time', 'reasons', 'stands_for', 'entropy',
-            'disagreement', 'sharpness', 'seen')
+_ON_SHEET = 12  # pictures, each with the network's opinion beside it
+_COLUMNS, _CELL_WIDTH, _TEXT_HEIGHT = 4, 320, 9  # the latter in pixels
+_TABLE = ('picture', 'order', 'recording', 'number', 'time', 'reasons', 'stands_for', 'entropy',
+          'disagreement', 'sharpness', 'seen')
 
 
 class Folder:
@@ -49,7 +49,7 @@ class Folder:
                  prelabel: str = '') -> None:
         self._path, self._segmenter, self._prelabel = path, segmenter, prelabel
         self._files = files
-        self._on_sheet = set(list(files.values())[:_SHEET_ROWS])
+        self._on_sheet = set(list(files.values())[:_ON_SHEET])
         self._cells: dict[str, list[UInt8Array]] = {}
         self._written: set[str] = set()
         self._masks: list[tuple[str, UInt8Array]] = []  # as PNG, for CVAT's archive
@@ -90,12 +90,15 @@ class Folder:
                  for choice in choices]
         named = [(name, choice) for name, choice in named if name in self._written]
         write_file(self._path / 'frames.csv', _table(named, self._segmenter.classes.labels))
-        shown = [(number, name, choice) for number, (name, choice) in enumerate(named, 1)
-                 if name in self._cells]
-        if shown:
+        cells = []
+        for number, (name, choice) in enumerate(named, 1):
+            if name in self._cells:
+                picture, overlay = self._cells[name]
+                draw_label(picture, f'{number}: {choice.reasons[0]}', _TEXT_HEIGHT)
+                cells += [picture, overlay]
+        if cells:
             sheet = contact_sheet(
-                [self._cells[name] for _, name, _ in shown],
-                row_titles=[f'{number}: {choice.reasons[0]}' for number, _, choice in shown],
+                [cells[first:first + _COLUMNS] for first in range(0, len(cells), _COLUMNS)],
                 entries=legend_entries(self._segmenter.classes), cell_width=_CELL_WIDTH)
             write_file(self._path / 'contact_sheet.jpg', encode_jpeg(sheet))
         if self._masks:
@@ -111,7 +114,7 @@ class Folder:
 def _table(named: Sequence[tuple[str, Choice]], labels: Sequence[str]) -> bytes:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator='\n')
-    rows.writerow(_COLUMNS)
+    rows.writerow(_TABLE)
     for order, (name, choice) in enumerate(named, 1):
         one = choice.candidate
         shown = sorted(zip(one.shares.tolist(), labels), reverse=True)

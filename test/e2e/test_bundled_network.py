@@ -1,10 +1,11 @@
-"""The bundled network on labelled street frames, where they are at hand."""
+"""The bundled network on street frames, labelled ones where they are at hand."""
 
 import os
 from pathlib import Path
 
 import cv2
 from fcn_seg_ros import Segmenter
+from fcn_seg_ros.images.compressed import decode
 import numpy as np
 import pytest
 
@@ -17,6 +18,21 @@ def camvid():
     """Return CamVid's folder, from the environment or beside the checkout, or None."""
     places = [os.environ.get('CAMVID_ROOT'), ROOT.parent / 'shared' / 'data' / 'camvid']
     return next((Path(place) for place in places if place and Path(place).is_dir()), None)
+
+
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'grbg', 'gbrg'])
+def test_the_mosaic_of_a_street_is_segmented_as_its_colours_are(pattern):
+    rgb = cv2.cvtColor(cv2.imread(str(ROOT / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
+    rows, columns = np.indices(rgb.shape[:2])
+    channels = np.array(['rgb'.index(letter) for letter in pattern])
+    mosaic = rgb[rows, columns, channels[2 * (rows % 2) + columns % 2]]
+    png = cv2.imencode('.png', mosaic)[1].tobytes()
+    segmenter = Segmenter('fcn-resnet18-street')
+    mask = segmenter(rgb).class_mask
+    known, grey = (segmenter(decode(png, stated)).class_mask for stated in (
+        f'bayer_{pattern}8; png compressed ', 'png'))
+    assert (known == mask).mean() > 0.92
+    assert (grey == mask).mean() < 0.9  # as a grey picture, which the format does not say
 
 
 @pytest.mark.skipif(camvid() is None, reason='CamVid is not here: set CAMVID_ROOT to its folder')

@@ -8,9 +8,9 @@ from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation.costmap import GridSettings
 from fcn_seg_ros.navigation.obstacles import CloudLimits
 from fcn_seg_ros.navigation.roles import RoleTable
-from fcn_seg_ros.ros.navigation import (
-    CameraPipeline, GridPipeline, points_message, pose_from_transform, robot_in_grid,
-    selection_message)
+from fcn_seg_ros.ros.navigation import CameraPipeline, GridPipeline, robot_in_grid
+from fcn_seg_ros.ros.navigation_messages import (
+    points_message, pose_from_transform, selection_message)
 from geometry_msgs.msg import Quaternion, Transform, Vector3
 import numpy as np
 import pytest

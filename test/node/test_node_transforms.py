@@ -1,7 +1,7 @@
 """The camera's pose from TF: at the image's stamp, or not at all."""
 
 from fcn_seg_ros.geometry.pose import Pose
-from fcn_seg_ros.ros.navigation import pose_from_transform
+from fcn_seg_ros.ros.navigation_messages import pose_from_transform
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from graph import new_header, picture
 from nav_msgs.msg import OccupancyGrid

@@ -47,9 +47,12 @@ def generator():
     return module
 
 
-def test_what_is_made_from_the_table_is_fresh(monkeypatch):
+def test_what_is_made_from_the_tables_is_fresh(monkeypatch):
     module = generator()
     assert module.stale() == []
+    with monkeypatch.context() as patch:
+        patch.setattr(module.topic_specs, 'OF_THE_NODE', ('legend',))
+        assert module.stale() == ['config/sros2/policy.xml']
     changed = (replace(module.SPECS[0], description='Something else.'), *module.SPECS[1:])
     monkeypatch.setattr(module, 'SPECS', changed)
     assert module.stale() == ['README.md', 'config/segmentation.yaml']
@@ -72,8 +75,9 @@ def test_the_settings_have_a_field_of_the_right_type_for_every_parameter(group, 
             for name, default in table.items()} == hints
 
 
-def test_the_table_needs_neither_ros_nor_pytorch():
-    code = ('import sys, fcn_seg_ros.ros.parameter_specs; '
+@pytest.mark.parametrize('table', ['parameter_specs', 'topic_specs'])
+def test_the_tables_need_neither_ros_nor_pytorch(table):
+    code = (f'import sys, fcn_seg_ros.ros.{table}; '
             'print(not {"rclpy", "torch"} & set(sys.modules))')
     assert subprocess.check_output([sys.executable, '-c', code], text=True) == 'True\n'
 

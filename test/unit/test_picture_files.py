@@ -146,3 +146,13 @@ def test_names_of_pictures():
         assert is_picture_name(f'some/folder/a{suffix}') and is_picture_name(f'A{suffix.upper()}')
     for name in ('._a.jpg', '.DS_Store', 'a.txt', 'folder/.a.png', 'jpg'):
         assert not is_picture_name(name)
+
+
+@pytest.mark.parametrize('form', ['PNG', 'WEBP'])
+def test_of_a_moving_picture_the_first_is_read(tmp_path, form):
+    first, second = (Image.new('RGB', (32, 16), color) for color in ((200, 0, 0), (0, 0, 200)))
+    first.save(tmp_path / 'moving.jpg', form, save_all=True, append_images=[second],
+               duration=100, lossless=True)
+    with Image.open(tmp_path / 'moving.jpg') as file:
+        assert file.n_frames == 2
+    assert (read_picture(tmp_path / 'moving.jpg') == (200, 0, 0)).all()

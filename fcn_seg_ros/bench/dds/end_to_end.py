@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from functools import partial
+import os
 import time
 from typing import Any
 
@@ -77,7 +78,11 @@ def _starts(processes, options, against):
     starts = {'ours': partial(start_node, processes, options),
               'usual': partial(start_usual_node, processes, options)}
     if against:
-        starts['other'] = partial(start_node, processes, options, namespace='other',
+        # It runs in its own folder.
+        paths = {name: os.path.abspath(options[name])
+                 for name in ('network', 'weights', 'models_dir')
+                 if options[name] and (name != 'network' or options[name].endswith('.yaml'))}
+        starts['other'] = partial(start_node, processes, options | paths, namespace='other',
                                   folder=against)
     return starts
 

@@ -7,6 +7,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from .subscriptions import FollowingSubscriptions
+from ..topic_specs import DEPTH
 from ...navigation.matching import StampBuffer
 
 
@@ -23,7 +24,7 @@ class DepthInput:
 
     def __init__(self, node: Node, camera: str, on_change: Callable[[], None]) -> None:
         self._node = node
-        self._name = f'{camera}/depth' if camera else 'depth'
+        self._name = f'{camera}/{DEPTH}' if camera else DEPTH
         self.topic = node.resolve_topic_name(self._name)
         self._subscriptions = FollowingSubscriptions(node, on_change)
         self._images: StampBuffer[Image] = StampBuffer()

@@ -10,6 +10,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from .subscriptions import FollowingSubscriptions
 from ..names import is_remapped
 from ..statistics import Statistics
+from ..topic_specs import CAMERA_INFO, COMPRESSED, IMAGE
 
 _SLACK = 0.1
 """Share of a frame's period that a camera's jitter may take from ``max_rate``."""
@@ -41,13 +42,13 @@ class CameraInput:
         self._statistics = statistics
         self._on_frame = on_frame
         prefix = f'{camera}/' if camera else ''
-        base = node.resolve_topic_name(f'{prefix}image')
+        base = node.resolve_topic_name(f'{prefix}{IMAGE}')
         compressed = transport == 'compressed'
         self._type = CompressedImage if compressed else Image
-        self.topic = f'{base}/compressed' if compressed else base
+        self.topic = base + COMPRESSED if compressed else base
         # rclpy remaps whatever it is given: a resolved name could be remapped once more.
-        self._image_name = self.topic if compressed else f'{prefix}image'
-        self._info_name, self.info_topic = self._find_info(f'{prefix}camera_info', base)
+        self._image_name = self.topic if compressed else f'{prefix}{IMAGE}'
+        self._info_name, self.info_topic = self._find_info(f'{prefix}{CAMERA_INFO}', base)
         self._lock = threading.Lock()
         self._frame: tuple[Image | CompressedImage, float] | None = None
         self._slot = float('-inf')  # when the last frame that max_rate let through was due
@@ -59,7 +60,7 @@ class CameraInput:
         """Return camera_info's name: beside the image's topic, unless remapped itself."""
         if is_remapped(self._node, name):
             return name, self._node.resolve_topic_name(name)
-        beside = image_topic.rpartition('/')[0] + '/camera_info'
+        beside = f"{image_topic.rpartition('/')[0]}/{CAMERA_INFO}"
         return beside, beside
 
     def follow(self, wanted: bool) -> None:

@@ -4,8 +4,10 @@ import time
 
 from rclpy.node import Node
 
-_IMAGE, _COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-_INFO = 'sensor_msgs/msg/CameraInfo'
+from ..topic_specs import CAMERA_INFO, COMPRESSED, DEPTH, IMAGE
+
+_IMAGE_TYPE, _COMPRESSED_TYPE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 _PATIENCE = 0.4
 """Seconds that something must be so: the topics of one camera driver are found one by one."""
 
@@ -34,8 +36,8 @@ class Offers:
     def look(self) -> None:
         """Look at the graph, and log what was not so the last time; cheap: call it often."""
         now = time.monotonic()
-        found = {'image': self._of_images(), 'camera_info': self._of_info(),
-                 'depth': self._of_depth()}
+        found = {IMAGE: self._of_images(), CAMERA_INFO: self._of_info(),
+                 DEPTH: self._of_depth()}
         self._since = {text: self._since.get(text, now) for text in found.values() if text}
         problems = {name: text for name, text in found.items()
                     if text and now - self._since[text] >= _PATIENCE}
@@ -49,40 +51,40 @@ class Offers:
 
     def _of_images(self) -> str:
         topic, types = self._image, self._types(self._image)
-        wanted = _COMPRESSED if self._compressed else _IMAGE
+        wanted = _COMPRESSED_TYPE if self._compressed else _IMAGE_TYPE
         if wanted in types:
             return ''
         if self._compressed:
-            base = topic.removesuffix('/compressed')
+            base = topic.removesuffix(COMPRESSED)
             there = self._types(base)
-            if _COMPRESSED in there and base.endswith('/compressed'):
+            if _COMPRESSED_TYPE in there and base.endswith(COMPRESSED):
                 return (f'nobody publishes {topic}, but {base} is there: remap '
-                        f"image:={base.removesuffix('/compressed')}, since "
+                        f'image:={base.removesuffix(COMPRESSED)}, since '
                         "image_transport:=compressed appends '/compressed'")
-            if _IMAGE in there and not types:
-                return (f'nobody publishes {topic}, but {base} carries {_IMAGE}: '
+            if _IMAGE_TYPE in there and not types:
+                return (f'nobody publishes {topic}, but {base} carries {_IMAGE_TYPE}: '
                         'image_transport:=raw takes it')
             return _other(topic, types, wanted)
-        beside = f'{topic}/compressed'
-        if _COMPRESSED in types and topic.endswith('/compressed'):
-            return (f'{topic} carries {_COMPRESSED}: image_transport:=compressed with '
-                    f"image:={topic.removesuffix('/compressed')} takes it")
-        if not types and _COMPRESSED in self._types(beside):
-            return (f'nobody publishes {_IMAGE} on {topic}, but {_COMPRESSED} on {beside}: '
-                    'image_transport:=compressed takes it')
+        beside = topic + COMPRESSED
+        if _COMPRESSED_TYPE in types and topic.endswith(COMPRESSED):
+            return (f'{topic} carries {_COMPRESSED_TYPE}: image_transport:=compressed with '
+                    f'image:={topic.removesuffix(COMPRESSED)} takes it')
+        if not types and _COMPRESSED_TYPE in self._types(beside):
+            return (f'nobody publishes {_IMAGE_TYPE} on {topic}, but {_COMPRESSED_TYPE} on '
+                    f'{beside}: image_transport:=compressed takes it')
         return _other(topic, types, wanted)
 
     def _of_info(self) -> str:
-        return _other(self._info, self._types(self._info), _INFO)
+        return _other(self._info, self._types(self._info), _INFO_TYPE)
 
     def _of_depth(self) -> str:
         topic, types = self._depth, self._types(self._depth)
-        if _COMPRESSED not in types or _IMAGE in types:
-            return _other(topic, types, _IMAGE)
+        if _COMPRESSED_TYPE not in types or _IMAGE_TYPE in types:
+            return _other(topic, types, _IMAGE_TYPE)
         raw = topic.removesuffix('/compressedDepth')
         way = (f'remap depth:={raw}, where it is not compressed, or have' if raw != topic
                else 'have')
-        return (f'{topic} carries {_COMPRESSED}, and depth must be {_IMAGE}: {way} '
+        return (f'{topic} carries {_COMPRESSED_TYPE}, and depth must be {_IMAGE_TYPE}: {way} '
                 "image_transport's republish make that of it")
 
 

@@ -8,7 +8,7 @@ from builtin_interfaces.msg import Time as StampMessage
 from rclpy.node import Node
 from rclpy.time import Time
 
-from ..navigation import pose_from_transform
+from ..navigation_messages import pose_from_transform
 from ...errors import CalibrationError
 from ...geometry.pose import Pose
 

@@ -12,6 +12,7 @@ from ..frame import Frame
 from ..messages import compressed_message, image_message, scaled_camera_info
 from ..names import is_remapped
 from ..statistics import Statistics
+from ..topic_specs import CAMERA_INFO, COMPRESSED, FRACTIONS, PICTURES
 from ...images.compressed import encode_jpeg, encode_png, LOSSLESS_PICTURES
 from ...msg import ClassFractions
 from ...support.arrays import UInt8Array
@@ -32,15 +33,12 @@ class PictureOutputs(Publishers):
     :param statistics: the camera's.
     """
 
-    ENCODINGS = {'class_mask': 'mono8', 'color_mask': 'rgb8', 'overlay': 'rgb8',
-                 'confidence': 'mono8'}
-
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None],
                  hold_masks: Callable[[bool], bool], statistics: Statistics) -> None:
         self._hold_masks, self._statistics = hold_masks, statistics
         self._readers = 0  # of class masks, as of the last one
-        types = dict.fromkeys(self.ENCODINGS, Image)
-        types |= {f'{name}/compressed': CompressedImage for name in self.ENCODINGS}
+        types = dict.fromkeys(PICTURES, Image)
+        types |= {name + COMPRESSED: CompressedImage for name in PICTURES}
         super().__init__(node, types, prefix, on_change)
 
     def _topic(self, node: Node, prefix: str, name: str) -> str:
@@ -57,7 +55,7 @@ class PictureOutputs(Publishers):
 
         :param wanted: names of the outputs that are to be made.
         """
-        return 'confidence' in wanted or 'confidence/compressed' in wanted
+        return 'confidence' in wanted or f'confidence{COMPRESSED}' in wanted
 
     def publish(self, frame: Frame, wanted: Collection[str]) -> None:
         """
@@ -69,13 +67,13 @@ class PictureOutputs(Publishers):
         for name in sorted({name.partition('/')[0] for name in wanted}):
             pixels = (frame.result.overlay(frame.settings.overlay_alpha) if name == 'overlay'
                       else getattr(frame.result, name))
-            encoding = self.ENCODINGS[name]
+            encoding = PICTURES[name]
             if name == 'class_mask' and name in wanted and self._must_wait():
                 self._statistics.count('held:class_mask')
             elif name in wanted:
                 self._publishers[name].publish(image_message(pixels, encoding, frame.header))
-            if f'{name}/compressed' in wanted:
-                self._publishers[f'{name}/compressed'].publish(
+            if name + COMPRESSED in wanted:
+                self._publishers[name + COMPRESSED].publish(
                     self._compressed(name, pixels, encoding, frame.header))
 
     def _must_wait(self) -> bool:
@@ -99,7 +97,7 @@ class FractionOutputs(Publishers):
     """The shares of the classes."""
 
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
-        super().__init__(node, {'class_fractions': ClassFractions}, prefix, on_change)
+        super().__init__(node, {FRACTIONS: ClassFractions}, prefix, on_change)
 
     def needs_confidence(self, wanted: Collection[str]) -> bool:
         """
@@ -116,7 +114,7 @@ class FractionOutputs(Publishers):
         :param frame: the frame.
         :param wanted: names of the outputs that somebody wants.
         """
-        self._publishers['class_fractions'].publish(fractions_message(
+        self._publishers[FRACTIONS].publish(fractions_message(
             frame.result, frame.header, frame.network, frame.settings.regions))
 
 
@@ -124,7 +122,7 @@ class InfoOutputs(Publishers):
     """The calibration of the masks."""
 
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
-        super().__init__(node, {'camera_info': CameraInfo}, prefix, on_change)
+        super().__init__(node, {CAMERA_INFO: CameraInfo}, prefix, on_change)
 
     def needs_confidence(self, wanted: Collection[str]) -> bool:
         """
@@ -146,4 +144,4 @@ class InfoOutputs(Publishers):
         info = scaled_camera_info(
             frame.info, frame.header, frame.result.class_mask.shape, frame.result.image_size)
         if info is not None:
-            self._publishers['camera_info'].publish(info)
+            self._publishers[CAMERA_INFO].publish(info)

@@ -10,6 +10,7 @@ from rclpy.node import Node
 
 from ..events import when_matched
 from ..qos import latched
+from ..topic_specs import LABEL_INFO
 from ...networks.classes import ClassSet
 
 try:
@@ -43,14 +44,14 @@ class LabelInfoOutput:
         self._message: Any = None
         self._subscribers = 0
         self._held_until = 0.0  # time.monotonic()
-        self._topic = node.resolve_topic_name('~/label_info')
+        self._topic = node.resolve_topic_name(f'~/{LABEL_INFO}')
         if LabelInfo is None:
             node.get_logger().info(
                 'vision_msgs is not installed, so that there is no ~/label_info: install it '
                 "before you use Nav2's semantic_segmentation_layer, which without it ends "
                 "Nav2's process at the first mask")
         self._publisher = LabelInfo and node.create_publisher(
-            LabelInfo, '~/label_info', latched(), event_callbacks=when_matched(on_change),
+            LabelInfo, f'~/{LABEL_INFO}', latched(), event_callbacks=when_matched(on_change),
             callback_group=MutuallyExclusiveCallbackGroup())
 
     @property

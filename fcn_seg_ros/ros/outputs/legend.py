@@ -6,6 +6,7 @@ from std_msgs.msg import Header
 
 from ..messages import image_message
 from ..qos import latched
+from ..topic_specs import LEGEND
 from ...images.drawing import draw_legend, legend_entries
 from ...networks.classes import ClassSet
 
@@ -21,7 +22,7 @@ class LegendOutput:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._publisher = node.create_publisher(Image, '~/legend', latched())
+        self._publisher = node.create_publisher(Image, f'~/{LEGEND}', latched())
 
     def publish(self, classes: ClassSet) -> None:
         """

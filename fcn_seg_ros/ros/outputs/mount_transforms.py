@@ -6,6 +6,7 @@ from rclpy.publisher import Publisher
 from ..inputs.tf import Transforms
 from ..mounted import Mounted
 from ..qos import latched
+from ..topic_specs import TF_STATIC
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -75,7 +76,7 @@ class MountTransforms:
                 'is published as mount.* says')
         self._published, self._own = wanted, [*self._own, *changed]
         if self._publisher is None:
-            self._publisher = self._node.create_publisher(TFMessage, '/tf_static', latched())
+            self._publisher = self._node.create_publisher(TFMessage, TF_STATIC, latched())
         self._publisher.publish(TFMessage(
             transforms=[mounted.message(self._node) for mounted in wanted.values()]))
 
@@ -130,8 +131,8 @@ class MountTransforms:
         else:
             self._node.get_logger().warning(
                 f'another node publishes a transform of {mounted.frame}, from {parent}: that of '
-                'mount.* is published no more. Set mount.publish_tf to false, and start anew who '
-                'listens to TF, since what was said on /tf_static stays with them')
+                'mount.* is published no more. Set mount.publish_tf to false, and start Nav2 '
+                'anew: of both transforms it goes by the one that it heard last')
 
     def close(self) -> None:
         """Publish nothing any more."""

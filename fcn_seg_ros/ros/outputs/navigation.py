@@ -12,10 +12,12 @@ from .group import Publishers
 from ..frame import Frame
 from ..inputs.depth import DepthInput
 from ..inputs.tf import TransformError, Transforms
-from ..navigation import GridPipeline, points_message, robot_in_grid, seconds, selection_message
+from ..navigation import GridPipeline, robot_in_grid
+from ..navigation_messages import points_message, seconds, selection_message
 from ..qos import latched
 from ..statistics import Statistics
 from ..throttle import Throttle
+from ..topic_specs import CLOUDS, COSTMAP, GROUND, OBSTACLES, POINTS
 from ...errors import CalibrationError
 from ...geometry.pose import Pose
 
@@ -36,7 +38,7 @@ class CostmapOutput(Publishers):
     """
 
     def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
-        super().__init__(node, {'costmap': OccupancyGrid}, '~/', on_change, latched())
+        super().__init__(node, {COSTMAP: OccupancyGrid}, '~/', on_change, latched())
         self._newest: GridPipeline | None = None  # whose frame was published last
         self._published_ns = 0  # when, by the node's clock
         self._forgotten = False
@@ -49,7 +51,7 @@ class CostmapOutput(Publishers):
         """
         self._newest, self._forgotten = grid, False
         self._published_ns = self._node.get_clock().now().nanoseconds
-        self._publishers['costmap'].publish(grid.message())
+        self._publishers[COSTMAP].publish(grid.message())
 
     def keep_up(self, grid: GridPipeline) -> None:
         """
@@ -66,7 +68,7 @@ class CostmapOutput(Publishers):
         message = grid.message(age)
         if message is not None:
             self._forgotten = set(message.data) == {grid.grid.settings.unobserved}
-            self._publishers['costmap'].publish(message)
+            self._publishers[COSTMAP].publish(message)
 
 
 @dataclass
@@ -110,7 +112,7 @@ class NavigationOutputs(Publishers):
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None], camera: str, *,
                  transforms: Transforms, costmap: CostmapOutput, statistics: Statistics,
                  throttle: Throttle) -> None:
-        clouds = dict.fromkeys(('points', 'obstacles', 'ground'), PointCloud2)
+        clouds = dict.fromkeys(CLOUDS, PointCloud2)
         super().__init__(node, clouds, prefix, on_change)
         self._camera = camera
         self._transforms = transforms
@@ -162,7 +164,7 @@ class NavigationOutputs(Publishers):
         problems |= places.problems
         if 'transform' in problems:
             problems.pop('pose', None)  # there is no pose without it: report the cause only
-        if clouds is not None and clouds.geometry.measured and wanted == {'points'}:
+        if clouds is not None and clouds.geometry.measured and wanted == {POINTS}:
             problems.pop('transform', None)  # measured points need no transform
         if places.expected:
             problems.pop('transform', None)  # from before TF was listened to
@@ -172,9 +174,9 @@ class NavigationOutputs(Publishers):
             return
         self.places_from = 'depth' if clouds.geometry.measured else 'the ground plane'
         for name, make in (
-                ('points', lambda: points_message(clouds, frame.header)),
-                ('obstacles', lambda: selection_message(clouds, clouds.marked, frame.header)),
-                ('ground', lambda: selection_message(clouds, clouds.cleared, frame.header))):
+                (POINTS, lambda: points_message(clouds, frame.header)),
+                (OBSTACLES, lambda: selection_message(clouds, clouds.marked, frame.header)),
+                (GROUND, lambda: selection_message(clouds, clouds.cleared, frame.header))):
             if name in wanted:
                 self._publishers[name].publish(make())
         if places.grid_pose is not None and places.pose is not None:
@@ -204,7 +206,7 @@ class NavigationOutputs(Publishers):
         session = frame.navigation
         try:
             places.pose = session.ground_pose(self._camera, frame.header, self._transforms)
-            if 'costmap' in wanted:
+            if COSTMAP in wanted:
                 places.grid_pose = session.grid_pose(
                     places.pose, frame.header, self._transforms)
         except TransformError as error:
