@@ -15,7 +15,7 @@ from ..inputs.image import CameraInput
 from ..inputs.offers import Offers
 from ..inputs.tf import check_stamp, tf2_ros, TransformError, Transforms
 from ..messages import image_to_rgb
-from ..navigation import model_from_info
+from ..navigation_messages import model_from_info
 from ..qos import latched
 from ..statistics import Statistics
 from ...doctor.finding import Finding, Level
