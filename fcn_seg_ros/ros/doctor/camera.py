@@ -139,7 +139,7 @@ class CameraExamination:
         kind = frame.format if isinstance(frame, CompressedImage) else frame.encoding
         count, passed = len(self._arrivals) - 1, self._arrivals[-1] - self._arrivals[0]
         rate = f'{count / passed:.1f} Hz' if count and passed else 'one image'
-        found = [Finding(Level.OK, topic, f"{kind}, {width}x{height}, {rate}, frame_id "
+        found = [Finding(Level.OK, topic, f'{kind}, {width}x{height}, {rate}, frame_id '
                          f"'{frame.header.frame_id}'")]
         try:
             check_stamp(frame.header.stamp)
