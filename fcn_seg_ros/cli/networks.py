@@ -62,7 +62,10 @@ def _describe(registry: Registry, network: Network) -> dict[str, Any]:
         'width': network.width, 'height': network.height, 'decoder': network.decoder,
         'accuracy': network.accuracy, 'mean_iou': network.mean_iou, 'fps': dict(network.fps),
         'state': _state(registry, network, weights), 'problem': problem or None,
-        'weights': weights and str(weights), 'urls': list(network.urls),
+        'weights': weights and str(weights), 'urls': list(network.urls), 'terms': network.terms,
+        'colors': [f'#{red:02x}{green:02x}{blue:02x}'
+                   for red, green, blue in network.classes.colors.tolist()],
+        'roles': list(network.classes.roles),
     }
 
 

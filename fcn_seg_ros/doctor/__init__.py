@@ -7,6 +7,7 @@ included, is tried in a process of its own: :mod:`.probe`.
 
 from collections.abc import Callable, Iterator
 
+from .driver import check_driver
 from .finding import Finding, Level
 from .libraries import check_libraries
 from .network import check_networks
@@ -14,12 +15,16 @@ from .ros import check_ros
 from .system import check_system
 
 CHECKS: tuple[Callable[[], list[Finding]], ...] = (
-    check_system, check_libraries, check_ros, check_networks)
+    check_system, check_driver, check_libraries, check_ros, check_networks)
 
 
-def examine() -> Iterator[Finding]:
-    """Run all checks and yield what they find; a check that breaks is a finding, too."""
-    for check in CHECKS:
+def examine(*more: Callable[[], list[Finding]]) -> Iterator[Finding]:
+    """
+    Run all checks and yield what they find; a check that breaks is a finding, too.
+
+    :param more: checks to run after :data:`CHECKS`.
+    """
+    for check in (*CHECKS, *more):
         try:
             yield from check()
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from .finding import Finding, Level
 from ..errors import FcnSegError
+from ..inference.tuning import recall, situation_of
 from ..networks.registry import Network, Registry
 from ..segmenter import Segmenter
 from ..support.paths import share_dir
@@ -56,4 +57,20 @@ def check_known_answer() -> Finding:
             Level.FAULT, BUNDLED, f'{engine} does not see what it should in {PICTURE} (a share '
             f'is wrong by {wrong:.2f}; weights: {segmenter.weights})',
             'install the package again; try --engine torch --precision fp32')
-    return Finding(Level.OK, BUNDLED, f'{engine}: sees what it should in {PICTURE}')
+    return Finding(Level.OK, BUNDLED, f'{engine} ({measured(segmenter)}): sees what it should in '
+                   f'{PICTURE}')
+
+
+def measured(segmenter: Segmenter) -> str:
+    """
+    Tell since when it is known that the engine of ``auto`` is the fastest here, in some words.
+
+    :param segmenter: with engine ``auto``.
+    """
+    choice = recall(situation_of(segmenter.weights, segmenter.input_size, segmenter.device))
+    if choice is None:
+        return "taken by rule: 'fcn-seg tune' measures"
+    if (choice.engine, choice.precision) != (segmenter.engine.name, segmenter.engine.precision):
+        return (f'{choice.engine} in {choice.precision}, the fastest on {choice.measured}, does '
+                "not start any more: run 'fcn-seg tune' again")
+    return f'the fastest of those measured on {choice.measured}'

@@ -24,15 +24,16 @@ class Probe(NamedTuple):
     errors: str
 
 
-def probe(code: str) -> Probe:
+def probe(code: str, *arguments: str) -> Probe:
     """
     Run some Python in a process of its own.
 
     :param code: the program.
+    :param arguments: what it finds in ``sys.argv[1:]``.
     """
     try:
-        done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                              errors='replace', timeout=_DEADLINE, check=False)
+        done = subprocess.run([sys.executable, '-c', code, *arguments], capture_output=True,
+                              text=True, errors='replace', timeout=_DEADLINE, check=False)
     except subprocess.TimeoutExpired:
         return Probe(False, '', f'it took more than {_DEADLINE:.0f} s', '')
     if done.returncode < 0:

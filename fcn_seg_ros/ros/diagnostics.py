@@ -110,6 +110,7 @@ def input_status(camera: Camera, limits: Limits, now: float, state: str) -> Stat
         'frame rate (Hz)': f'{rate:.2f}',
         'age of the last frame (s)': 'none yet' if age is None else f'{age:.2f}',
         CAMERA_INFO: 'received' if source.info is not None else 'none',
+        'camera_info topic': source.info_topic,
         **_counts(statistics, 'error:', 'errors: '),
         **_counts(statistics, 'note:', 'odd headers: '),
     }
@@ -198,6 +199,7 @@ def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '
     status.values = {
         'subscribed outputs': ', '.join(wanted) or 'none',
         'places from': navigation.places_from,
+        'depth topic': navigation.depth.topic,
         'depth images': 'expected' if navigation.depth.expected else 'none offered',
         **({'transform of the mount': mount} if mount else {}),
         **_counts(statistics, 'nav:', 'problems: '),

@@ -358,6 +358,7 @@ class SegmentationNode(Node):
         statuses = [diagnostics.network_status(
             configured.settings if configured else None,
             configured.guard if configured else None, state, self._fault)]
+        statuses[0].values['node'] = self.get_fully_qualified_name()  # several may have one name
         device = statuses[0].hardware_id
         now = time.monotonic()
         if configured is not None:

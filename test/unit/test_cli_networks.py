@@ -3,10 +3,12 @@
 import argparse
 import json
 from pathlib import Path
+import re
 
 from fcn_seg_ros.cli import fetch as fetch_command, networks as networks_command
 from fcn_seg_ros.errors import FetchError, RegistryError
 from fcn_seg_ros.networks import fetch as fetch_module
+from fcn_seg_ros.networks.registry import Registry
 from local_server import running
 import published
 import pytest
@@ -135,3 +137,34 @@ def test_one_network_whole(tmp_path, capsys, monkeypatch, tty, no_color, coloure
     assert '#804080 road (ground, cost 50)' in out
     assert 'accuracy 0.939, mIoU 0.710' in out
     assert 'model.safetensors (24.1 MB)' in out
+
+
+def test_one_network_for_programs(tmp_path, capsys):
+    run(networks_command, 'street', '--json', '--models-dir', tmp_path)
+    row, = json.loads(capsys.readouterr().out)
+    classes = dict(zip(row['classes'], zip(row['colors'], row['roles'])))
+    assert classes['road'] == ('#804080', 'ground')
+    assert len(row['colors']) == len(row['roles']) == len(row['classes'])
+    assert row['terms'].startswith('research and teaching')
+
+
+def test_terms_are_named_for_what_is_installed_already(tmp_path, capsys, monkeypatch):
+    name = 'fcn-resnet18-voc-320x320'
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(fetch_command, 'fetch', lambda *_, **__: tmp_path / name)
+    run(fetch_command, name, '--models-dir', tmp_path)
+    assert 'under its terms of use' in capsys.readouterr().err
+
+
+def test_terms_in_the_documentation_are_those_that_fetch_prints(tmp_path, capsys):
+    text = (Path(__file__).parents[2] / 'docs' / 'networks.md').read_text()
+    line, = re.findall('^fcn-seg: terms of .+$', text, re.M)
+    with running({}) as server, pytest.raises(FetchError):
+        run(fetch_command, 'fcn-resnet18-deepscene', '--models-dir', tmp_path,
+            '--url', server.url('/'))
+    assert capsys.readouterr().err.splitlines()[0] == line
+
+
+def test_every_published_network_has_terms():
+    for network in Registry.load('').networks.values():
+        assert network.terms and 'licence not stated' not in network.terms

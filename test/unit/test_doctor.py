@@ -1,5 +1,6 @@
 """``fcn-seg doctor`` on a good machine, and on broken ones that each lack one thing."""
 
+from dataclasses import replace
 import json
 import mmap
 import os
@@ -9,10 +10,13 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+from fcn_seg_ros import Segmenter
 from fcn_seg_ros.cli.main import main
-from fcn_seg_ros.doctor import examine, finding, libraries, network, ros, system
+from fcn_seg_ros.doctor import examine, finding, graph, libraries, network, ros, system
+from fcn_seg_ros.doctor.driver import check_driver
 from fcn_seg_ros.doctor.finding import Level
 from fcn_seg_ros.doctor.probe import probe
+from fcn_seg_ros.inference import tuning
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +197,7 @@ def test_the_worst_finding_is_the_status(levels, status, monkeypatch, capsys):
     found = [finding.Finding(level, 'thing', 'is so', 'mend it' if level else '')
              for level in levels]
     monkeypatch.setattr('fcn_seg_ros.doctor.CHECKS', (lambda: found,))
+    monkeypatch.setattr(graph, 'find_spec', lambda name: None)  # no ROS
     assert main(['doctor']) == status
     out = capsys.readouterr().out
     assert out.count('thing: is so') == len(levels)
@@ -207,3 +212,61 @@ def test_a_probe_says_how_it_ended():
 def test_the_known_answer_is_the_bundled_networks():
     """Whoever changes the network or the picture changes the answer."""
     assert network.check_known_answer().level == Level.OK
+
+
+def test_the_driver_of_a_pc(tmp_path, monkeypatch):
+    module, tegra = tmp_path / 'version', tmp_path / 'nv_tegra_release'
+    assert check_driver(module, tegra)[0].text == 'none: networks run on the CPU'
+    module.write_text('NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar 5\n'
+                      'GCC version:  gcc version 12.2.0\n')
+    monkeypatch.setenv('PATH', str(tmp_path))
+    found, = check_driver(module, tegra)
+    assert found[:3] == (Level.OK, 'NVIDIA driver', '550.54.15')
+    smi = tmp_path / 'nvidia-smi'
+    smi.write_text('#!/bin/sh\necho "550.54.15, NVIDIA L4"\n')
+    smi.chmod(0o755)
+    assert check_driver(module, tegra)[0].text == '550.54.15, NVIDIA L4'
+    smi.write_text('#!/bin/sh\necho "Failed to initialize NVML: Driver/library version mismatch"\n'
+                   'exit 18\n')
+    found, = check_driver(module, tegra)
+    assert found.level == Level.WARNING and 'version mismatch' in found.text
+    assert 'restart' in found.remedy
+
+
+def test_the_open_kernel_module_and_a_jetson(tmp_path, monkeypatch):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    module, tegra = tmp_path / 'version', tmp_path / 'nv_tegra_release'
+    module.write_text('NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  540.4.0  '
+                      'Release Build\n')
+    tegra.write_text('# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n')
+    assert [found.text for found in check_driver(module, tegra)] == ['L4T 36.4.3', '540.4.0']
+
+
+def test_since_when_the_engine_is_known_to_be_the_fastest(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    segmenter = Segmenter()
+    assert network.measured(segmenter) == "taken by rule: 'fcn-seg tune' measures"
+    where = tuning.situation_of(segmenter.weights, segmenter.input_size, segmenter.device)
+    choice = tuning.Choice(segmenter.engine.name, segmenter.engine.precision, 20.0, 0.999, True,
+                           '2026-02-03')
+    tuning.remember(where, choice)
+    assert network.measured(segmenter) == 'the fastest of those measured on 2026-02-03'
+    tuning.remember(where, replace(choice, engine='tensorrt'))
+    assert network.measured(segmenter).startswith('tensorrt in')
+    assert "'fcn-seg tune'" in network.measured(segmenter)
+
+
+def test_a_graph_that_cannot_be_looked_at_is_a_finding(monkeypatch):
+    monkeypatch.setattr(graph, '_CODE', 'raise RuntimeError("no middleware")')
+    monkeypatch.setattr(graph, 'find_spec', lambda name: 'there')
+    found, = graph.check_graph()
+    assert found.level == Level.FAULT and 'no middleware' in found.text
+    monkeypatch.setattr(graph, 'find_spec', lambda name: None)
+    assert not graph.check_graph()
+
+
+@pytest.mark.parametrize('text', ['0', '21', 'nan', 'soon'])
+def test_a_patience_that_is_none(text, capsys):
+    with pytest.raises(SystemExit):
+        main(['doctor', '--patience', text])
+    assert 'from 0.1 to 20' in capsys.readouterr().err
