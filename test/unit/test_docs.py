@@ -1,9 +1,11 @@
 """What the documentation says of files and messages is so."""
 
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 import re
 
 from fcn_seg_ros.images.raw import SUPPORTED
+from PIL import Image
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -90,3 +92,11 @@ def test_every_message_is_described_field_by_field():
                  for name, section in sections.items()}
     assert described == {
         path.stem: definition(path) for path in (ROOT / 'msg').glob('*.msg')}
+
+
+def test_the_legends_are_those_of_the_class_sets():
+    spec = spec_from_file_location('how_it_works', ROOT / 'docs' / 'images' / 'how_it_works.py')
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with Image.open(ROOT / 'docs' / 'images' / 'legends.png') as picture:
+        assert picture.info['made_from'] == module.digest(), 'python docs/images/how_it_works.py'

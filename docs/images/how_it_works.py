@@ -1,0 +1,78 @@
+"""
+Draw docs/images/strides.png and legends.png, the figures of docs/how-it-works.md.
+
+    python docs/images/how_it_works.py
+
+strides.png shows what a score stands for at each stride; legends.png the classes of the published
+networks in their colours, from config/classes.
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import cv2
+from fcn_seg_ros.images.drawing import draw_legend, legend_entries, side_by_side
+from fcn_seg_ros.training.datasets.base import load_class_set
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTH, HEIGHT = 512, 288
+"""Pixels of the bundled network's input."""
+STRIDES = (32, 16, 8, 4)
+SHOWN, SCALE = (slice(96, 288), slice(0, 192)), 2
+"""Rows and columns of the input that are shown, and how much larger."""
+LEGENDS = {'cityscapes': 'Cityscapes: streets', 'deepscene': 'DeepScene: forest paths',
+           'mhp': 'Multi-Human Parsing: people and clothes', 'voc': 'Pascal VOC: everyday things',
+           'sun': 'SUN RGB-D: rooms'}
+LEGEND_WIDTH = 900
+
+
+def main():
+    """Draw the pictures."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument('--folder', type=Path, default=Path(__file__).parent)
+    folder = parser.parse_args().folder
+    photo = cv2.cvtColor(cv2.imread(str(ROOT / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
+    seen = cv2.resize(photo, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    save(side_by_side([with_cells(seen, stride) for stride in STRIDES],
+                      [f'stride {stride}: {WIDTH // stride} x {HEIGHT // stride} scores'
+                       for stride in STRIDES]), folder / 'strides.png')
+    save(np.vstack([titled(title, load_class_set(name)) for name, title in LEGENDS.items()]),
+         folder / 'legends.png', made_from=digest())
+
+
+def digest():
+    """Return what legends.png is made from as a SHA-256: labels and colours, by class set."""
+    sets = {name: load_class_set(name) for name in LEGENDS}
+    return hashlib.sha256(repr([(name, classes.labels, np.asarray(classes.colors).tolist())
+                                for name, classes in sets.items()]).encode()).hexdigest()
+
+
+def with_cells(picture, stride):
+    """Return a part of a picture, larger, with the borders of the cells that one score each has."""
+    part = cv2.resize(picture[SHOWN], None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_NEAREST)
+    step = stride * SCALE
+    for place in range(0, part.shape[0], step):
+        part[place] = part[:, place] = 255
+    return part
+
+
+def titled(title, classes):
+    """Return a class set's legend below its title."""
+    legend = draw_legend(legend_entries(classes), LEGEND_WIDTH, text_height=13)
+    return side_by_side([legend], [title])
+
+
+def save(picture, path, made_from=''):
+    """Write a picture with a palette, which makes the file a third as large."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text('made_from', made_from)
+    Image.fromarray(picture).quantize(
+        256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
+            path, optimize=True, pnginfo=text)
+
+
+if __name__ == '__main__':
+    main()
