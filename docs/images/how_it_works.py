@@ -51,7 +51,7 @@ def digest():
 
 
 def with_cells(picture, stride):
-    """Return a part of a picture, larger, with the borders of the cells that one score each has."""
+    """Return a part of a picture, larger, with the borders of the cells that have a score each."""
     part = cv2.resize(picture[SHOWN], None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_NEAREST)
     step = stride * SCALE
     for place in range(0, part.shape[0], step):
