@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 
 HANGS = ENGINE_CLASS + """
 import threading
-def hang(*args):
+def hang(*args, **kwargs):
     print('hanging in a load', flush=True)
     threading.Event().wait()
 Engine.__init__ = hang

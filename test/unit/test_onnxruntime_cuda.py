@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip('onnxruntime')
-
 OPTIONS = {'device_id', 'user_compute_stream'}
 SIZE = Size(48, 64)
 
