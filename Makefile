@@ -52,7 +52,7 @@ venv:  ## Make the virtual environment and install the package and all it needs 
 demo: venv  ## Show the node at work on a video; leaves a picture in demo_output/
 	$(BIN)/python demo/demo.py
 
-test: lint docs test-unit test-build test-node test-lean test-fuzz test-e2e  ## Run the linters, make the pages, run all tests below
+test: lint docs test-unit test-build test-node test-fuzz test-e2e  ## Run the linters, make the pages, run the tests below that need this environment alone
 
 lint: venv  ## Run the linters of ROS 2, Ruff, mypy, the rules of imports and of made files, ShellCheck and Hadolint
 	$(BIN)/ruff check .
