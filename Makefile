@@ -77,7 +77,10 @@ test-build: venv  ## Build with pip and with colcon, and use what they install
 	$(PYTEST) $(PYTEST_ARGS) test/packaging
 
 test-node: venv  ## Test the node in processes of its own, over DDS
-	$(PYTEST) $(PYTEST_ARGS) test/node
+	$(PYTEST) $(PYTEST_ARGS) -m 'not slow' test/node
+
+test-slow: venv  ## Test what the doctor says of graphs that lack something, which it has to wait for
+	$(PYTEST) $(PYTEST_ARGS) -m slow test/node
 
 test-lean: venv  ## Test the node's frames once more, in processes that cannot import PyTorch
 	FCN_SEG_TEST_WITHOUT_TORCH=1 $(PYTEST) $(PYTEST_ARGS) $(addprefix test/node/test_,$(LEAN))

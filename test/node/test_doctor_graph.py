@@ -109,6 +109,7 @@ def test_without_a_node_of_ours_the_default_topic_is_looked_at(nodes, ask):
     assert bad(found, 'segmentation node', 'none called robot/front', Level.FAULT)
 
 
+@pytest.mark.slow
 def test_what_the_node_says_is_looked_at_remapped_or_compressed(nodes, ask):
     node = nodes.start(name='eye', image_transport='compressed', remap={
         'image': '/cam/picture', 'camera_info': '/elsewhere/info', 'depth': '/cam/depth'})
@@ -132,6 +133,7 @@ def test_what_the_node_says_is_looked_at_remapped_or_compressed(nodes, ask):
     assert len([one for one in found if 'carries' in one.text]) == 1
 
 
+@pytest.mark.slow
 def test_nobody_publishes_the_image(nodes, ask):
     nodes.start().wait_for_log(ACTIVE, START)
     other = Camera(nodes.graph, '/camera/image_raw')
@@ -147,6 +149,7 @@ def test_no_camera_at_all(nodes, ask):
     assert bad(ask(patience=SHORT), '/image', 'nobody publishes it', Level.WARNING)
 
 
+@pytest.mark.slow
 def test_a_wrong_type(nodes, ask):
     nodes.start().wait_for_log(ACTIVE, START)
     camera = nodes.graph.camera('image', CompressedImage)
@@ -158,6 +161,7 @@ def test_a_wrong_type(nodes, ask):
         .startswith('remap the input')
 
 
+@pytest.mark.slow
 def test_an_encoding_that_nobody_can_decode(nodes, ask):
     def spoil(message):
         message.encoding = 'secret'
@@ -172,6 +176,7 @@ def test_a_camera_that_is_silent(nodes, ask):
     assert 'DDS profile' in found.remedy
 
 
+@pytest.mark.slow
 def test_a_subscriber_that_asks_for_more_than_is_offered(nodes, ask):
     nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE, START)
     viewer = nodes.another_graph('viewer')
@@ -181,6 +186,7 @@ def test_a_subscriber_that_asks_for_more_than_is_offered(nodes, ask):
     viewer.close()
 
 
+@pytest.mark.slow
 def test_publishers_that_offer_different_things(nodes, ask):
     cameras = [Camera(nodes.graph), Camera(nodes.graph, info=None, reliability=BEST_EFFORT)]
     found = ask(lambda: [camera.film() for camera in cameras])
@@ -192,6 +198,7 @@ def test_publishers_that_offer_different_things(nodes, ask):
     rival.close()
 
 
+@pytest.mark.slow
 def test_no_camera_info(nodes, ask):
     nodes.start().wait_for_log(ACTIVE, START)
     found = ask(Camera(nodes.graph, info=None).film, patience=SHORT)
@@ -199,6 +206,7 @@ def test_no_camera_info(nodes, ask):
     assert bad(found, '/camera_info', 'nobody publishes it: masks need none')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('info', 'words'), [
     (lambda header: CameraInfo(header=header, width=64, height=48), 'uncalibrated'),
     (lambda header: calibration(header, 128, 96), 'camera_info is for 128x96 images'),
@@ -209,6 +217,7 @@ def test_a_camera_info_that_does_not_fit(nodes, ask, info, words):
     assert bad(found, '/camera_info', words)
 
 
+@pytest.mark.slow
 def test_without_tf2_ros(nodes, ask):
     if _has_tf():
         pytest.skip('tf2_ros is installed')
@@ -232,6 +241,7 @@ def transform(header, parent):
     return TFMessage(transforms=[message])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('parent', 'durability', 'level', 'words'), [
     ('base_footprint', DurabilityPolicy.TRANSIENT_LOCAL, Level.OK, 'camera_optical is known in'),
     ('elsewhere', DurabilityPolicy.TRANSIENT_LOCAL, Level.WARNING, 'no transform from'),
@@ -249,6 +259,7 @@ def test_tf(nodes, ask, parent, durability, level, words):
     assert len(volatile) == (durability == DurabilityPolicy.VOLATILE)
 
 
+@pytest.mark.slow
 def test_a_zero_stamp(nodes, ask):
     def forget(message):
         message.header.stamp.sec = message.header.stamp.nanosec = 0
@@ -257,12 +268,14 @@ def test_a_zero_stamp(nodes, ask):
     assert bad(found, '/image', 'zero stamp')
 
 
+@pytest.mark.slow
 def test_a_node_that_waits_to_be_configured(nodes, ask):
     nodes.start(autostart=False)
     found = bad(ask(Camera(nodes.graph).film), '/segmentation', 'it is unconfigured')
     assert found.remedy == 'ros2 lifecycle set /segmentation configure'
 
 
+@pytest.mark.slow
 def test_what_the_node_complains_of(nodes, ask):
     node = nodes.start(autostart=False, network='no_such_network')
     node.wait_for_log('(?s).*')
@@ -275,6 +288,7 @@ def test_what_the_node_complains_of(nodes, ask):
             and one.level == Level.FAULT and 'no_such_network' in one.text + one.remedy], found
 
 
+@pytest.mark.slow
 def test_nodes_of_the_same_name_in_two_namespaces(nodes, ask):
     for namespace in ('left', 'right'):
         nodes.start(remap={'__ns': f'/{namespace}'}, mount__height=0.5,
@@ -287,6 +301,7 @@ def test_nodes_of_the_same_name_in_two_namespaces(nodes, ask):
     assert not [one for one in found if 'left' in one.subject]
 
 
+@pytest.mark.slow
 def test_the_command(nodes, ask, tmp_path):
     """As the script that ``ros2 run`` starts is, with options."""
     nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE, START)
