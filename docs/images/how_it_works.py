@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 from fcn_seg_ros.images.drawing import draw_legend, legend_entries, side_by_side
-from fcn_seg_ros.training.datasets.base import load_class_set
+from fcn_seg_ros.networks.classes import ClassSet
 import numpy as np
 from PIL import Image, PngImagePlugin
 
@@ -39,13 +39,18 @@ def main():
     save(side_by_side([with_cells(seen, stride) for stride in STRIDES],
                       [f'stride {stride}: {WIDTH // stride} x {HEIGHT // stride} scores'
                        for stride in STRIDES]), folder / 'strides.png')
-    save(np.vstack([titled(title, load_class_set(name)) for name, title in LEGENDS.items()]),
+    save(np.vstack([titled(title, class_set(name)) for name, title in LEGENDS.items()]),
          folder / 'legends.png', made_from=digest())
+
+
+def class_set(name):
+    """Return one of the package's class sets."""
+    return ClassSet.from_yaml(ROOT / 'config' / 'classes' / f'{name}.yaml')
 
 
 def digest():
     """Return what legends.png is made from as a SHA-256: labels and colours, by class set."""
-    sets = {name: load_class_set(name) for name in LEGENDS}
+    sets = {name: class_set(name) for name in LEGENDS}
     return hashlib.sha256(repr([(name, classes.labels, np.asarray(classes.colors).tolist())
                                 for name, classes in sets.items()]).encode()).hexdigest()
 

@@ -98,7 +98,13 @@ def _upright(data: bytes) -> UInt8Array:
     header = read_header(data)
     if header is None:
         return _read_with_pillow(data)
-    pixels = decode(data, upright=True)
+    try:
+        pixels = decode(data, upright=True)
+    except ImageError:
+        if header.codec != 'WebP':
+            raise
+        # Older OpenCV, Ubuntu 22.04's among them, reads no moving WebP.
+        pixels = _read_with_pillow(data, ('WEBP',))
     return pixels if header.codec == 'JPEG' else _turn(pixels, _orientation(data))
 
 
@@ -122,11 +128,11 @@ def _turn(pixels: UInt8Array, orientation: int) -> UInt8Array:
     return np.ascontiguousarray(pixels)
 
 
-def _read_with_pillow(data: bytes) -> UInt8Array:
+def _read_with_pillow(data: bytes, formats: tuple[str, ...] = _OTHER_FORMATS) -> UInt8Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # our own bound is lower than Pillow's
-            picture = Image.open(BytesIO(data), formats=_OTHER_FORMATS)
+            picture = Image.open(BytesIO(data), formats=formats)
         with picture:
             check_size(picture.height, picture.width)  # before anything is decoded
             picture.load()  # which turns a TIFF upright; the other formats say nothing of it
