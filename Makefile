@@ -66,7 +66,7 @@ lint: venv  ## Run the linters of ROS 2, Ruff, mypy, the rules of imports and of
 	$(BIN)/hadolint docker/Dockerfile.*
 
 test-unit: venv  ## Test the core, without ROS; says how many of its lines the tests run
-	$(PYTEST) --cov=fcn_seg_ros --cov-report= $(PYTEST_ARGS) test/unit
+	$(PYTEST) --cov --cov-report= $(PYTEST_ARGS) test/unit
 	@printf 'Lines of the core that these tests run: %s %%\n' "$$($(BIN)/coverage report \
 	  --omit='*/fcn_seg_ros/ros/*,*/fcn_seg_ros/bench/dds/*,*/fcn_seg_ros/msg/*' --format=total)"
 
