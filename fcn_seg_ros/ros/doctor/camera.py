@@ -18,6 +18,7 @@ from ..messages import image_to_rgb
 from ..navigation_messages import model_from_info
 from ..qos import latched
 from ..statistics import Statistics
+from ..topic_specs import DEPTH, TF_STATIC
 from ...doctor.finding import Finding, Level
 from ...errors import CalibrationError, ImageError
 
@@ -67,7 +68,7 @@ class CameraExamination:
         self._arrivals: list[float] = []
         self._input = CameraInput(node, '', transport, self._statistics, self._on_frame,
                                   lambda: None)
-        self._depth = node.resolve_topic_name('depth')
+        self._depth = node.resolve_topic_name(DEPTH)
         self._offers = Offers(node, image=self._input.topic, compressed=transport == 'compressed',
                               info=self._input.info_topic, depth=self._depth)
         self._transforms = Transforms(node)
@@ -207,11 +208,10 @@ class CameraExamination:
 
     def _of_static(self) -> list[Finding]:
         """Find publishers of fixed transforms that nobody who comes later hears."""
-        topic = '/tf_static'
-        return [Finding(Level.WARNING, topic, f'/{info.node_name} offers '
+        return [Finding(Level.WARNING, TF_STATIC, f'/{info.node_name} offers '
                         f'{words_of(info.qos_profile)}: nobody takes it, listeners ask for '
                         f'{words_of(latched())}', 'publish it transient local')
-                for info in self._watch.node.get_publishers_info_by_topic(topic)
+                for info in self._watch.node.get_publishers_info_by_topic(TF_STATIC)
                 if misfit(info.qos_profile, latched())]
 
     def _of_depth(self) -> list[Finding]:

@@ -14,6 +14,7 @@ from .offered import subscribers_that_get_nothing
 from .watch import are_named, Watch
 from ..diagnostics import OK, PERIOD, WARN
 from ..parameter_specs import SPECS
+from ..topic_specs import DIAGNOSTICS
 from ...doctor.finding import Finding, Level
 
 PARAMETERS = ('image_transport', 'rectified', 'ground_frame', 'mount.height')
@@ -61,7 +62,7 @@ def find(watch: Watch, name: str = '', namespace: str = '') -> list[Segmentation
             if speaker and _is_meant(speaker, name, namespace):
                 heard[speaker] = message
 
-    subscription = watch.node.create_subscription(DiagnosticArray, '/diagnostics', listen, 10)
+    subscription = watch.node.create_subscription(DiagnosticArray, DIAGNOSTICS, listen, 10)
     if watch.wait_until(lambda: heard):
         since = time.monotonic()
         watch.wait_until(lambda: time.monotonic() - since > 1.5 * PERIOD)  # others speak, too

@@ -58,15 +58,14 @@ class Watch:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
 
-    def wait_until(self, condition: Callable[[], object], seconds: float | None = None) -> bool:
+    def wait_until(self, condition: Callable[[], object]) -> bool:
         """
         Run callbacks until a condition is true or the patience is at its end.
 
         :param condition: what is waited for.
-        :param seconds: instead of the patience.
         :returns: whether it came true.
         """
-        end = time.monotonic() + (self.patience if seconds is None else seconds)
+        end = time.monotonic() + self.patience
         while not condition():
             if time.monotonic() > end:
                 return False
