@@ -13,6 +13,8 @@ PYTHON ?=
 PYTEST_ARGS ?=
 # Arguments to the load test: make soak SOAK_ARGS=--help
 SOAK_ARGS ?=
+# Arguments to the proof: make proof PROOF_ARGS=--help
+PROOF_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
 PYTEST := $(BIN)/pytest
@@ -37,7 +39,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint test-unit test-py310 test-build test-node test-lean test-fuzz test-e2e \
-	soak fuzz generate \
+	soak proof fuzz generate \
 	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
 .NOTPARALLEL:
@@ -99,6 +101,9 @@ generate: venv  ## Write what lists the node's parameters and topics from their 
 
 soak: venv  ## A node under load and faults (not part of the tests); SOAK_ARGS says how long
 	$(BIN)/python test/soak/soak.py $(SOAK_ARGS)
+
+proof: venv  ## The way to a network of your own, five times, and what picking is worth (an hour or so)
+	PYTHONPATH=test $(BIN)/python test/proof/proof.py $(PROOF_ARGS)
 
 docs: venv  ## Make HTML of the documentation and of the API, in build/docs
 	$(BIN)/sphinx-build -q -W --keep-going -c docs -b html . build/docs

@@ -12,6 +12,7 @@ RATE = 5
 """Pictures a second of a recording."""
 
 _COLORS = np.array([(150, 140, 130), (60, 110, 50), (90, 70, 60)])
+_TINT = 0.3  # deviation of a colour's logarithm from place to place: five pictures show five
 _STRETCH = 6  # pictures from one place to the next
 _BEGIN = 1_700_000_000
 
@@ -26,9 +27,9 @@ def scene(drive, step):
     """
     place, part = divmod(step, _STRETCH)
     part /= _STRETCH
-    (horizon, left, right, light, posts), following = (_place(drive, place + i) for i in (0, 1))
-    horizon, left, right, light = (
-        a + (b - a) * part for a, b in zip((horizon, left, right, light), following))
+    (horizon, left, right, colors, posts), following = (_place(drive, place + i) for i in (0, 1))
+    horizon, left, right, colors = (
+        a + (b - a) * part for a, b in zip((horizon, left, right, colors), following))
     outlines = [
         ('hedge', [(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)]),
         ('path', [(0.4 * WIDTH, horizon), (0.6 * WIDTH, horizon), (right, HEIGHT),
@@ -40,19 +41,20 @@ def scene(drive, step):
     for label, points in outlines:
         cv2.fillPoly(truth, [np.round(points).astype(np.int32)], LABELS.index(label))
     noise = np.random.default_rng((drive, step, 1)).normal(0, 6, (HEIGHT, WIDTH, 3))
-    picture = _COLORS[truth] * light + noise
+    picture = colors[truth] + noise
     return np.clip(picture, 0, 255).astype(np.uint8), outlines, truth
 
 
 def _place(drive, place):
-    """Return where path and posts are at a place, and how light it is."""
+    """Return where path and posts are at a place, and the colours of all in its light."""
     rng = np.random.default_rng((drive, place))
     horizon = rng.uniform(30, 50)
     left, right = sorted(rng.integers(0, WIDTH, 2) * 0.4 + np.array([0, 0.6 * WIDTH]))
-    light = rng.uniform(0.5, 1.4)
+    colors = _COLORS * rng.uniform(0.5, 1.4)
     posts = [(rng.uniform(5, WIDTH - 20), rng.uniform(10, 40))
              for _ in range(rng.integers(0, 4))]
-    return horizon, left, right, light, posts
+    colors = colors * np.exp(rng.normal(0, _TINT, colors.shape))
+    return horizon, left, right, colors, posts
 
 
 def name_of(drive, number):

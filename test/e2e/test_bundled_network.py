@@ -1,8 +1,8 @@
 """The bundled network on street frames, labelled ones where they are at hand."""
 
-import os
 from pathlib import Path
 
+import camvid
 import cv2
 from fcn_seg_ros import Segmenter
 from fcn_seg_ros.images.compressed import decode
@@ -12,12 +12,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LEAST_MEAN_IOU = 0.50
 EVERY = 5  # of the 101 frames, which follow each other closely
-
-
-def camvid():
-    """Return CamVid's folder, from the environment or beside the checkout, or None."""
-    places = [os.environ.get('CAMVID_ROOT'), ROOT.parent / 'shared' / 'data' / 'camvid']
-    return next((Path(place) for place in places if place and Path(place).is_dir()), None)
 
 
 @pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'grbg', 'gbrg'])
@@ -35,14 +29,15 @@ def test_the_mosaic_of_a_street_is_segmented_as_its_colours_are(pattern):
     assert (grey == mask).mean() < 0.9  # as a grey picture, which the format does not say
 
 
-@pytest.mark.skipif(camvid() is None, reason='CamVid is not here: set CAMVID_ROOT to its folder')
+@pytest.mark.skipif(camvid.find() is None,
+                    reason='CamVid is not here: set CAMVID_ROOT to its folder')
 def test_mean_iou_on_camvid_val():
     segmenter = Segmenter('fcn-resnet18-street')
     count = len(segmenter.classes)
     confusion = np.zeros((count, count), np.int64)
-    for path in sorted((camvid() / 'val' / 'images').glob('*.jpg'))[::EVERY]:
+    for path in sorted((camvid.find() / 'val' / 'images').glob('*.jpg'))[::EVERY]:
         image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        labels = cv2.imread(str(camvid() / 'val' / 'labels' / f'{path.stem}.png'),
+        labels = cv2.imread(str(camvid.find() / 'val' / 'labels' / f'{path.stem}.png'),
                             cv2.IMREAD_UNCHANGED)
         mask = segmenter(image).class_mask
         known = labels < count
