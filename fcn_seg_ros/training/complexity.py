@@ -3,7 +3,7 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from .teacher import Teacher, TEACHER, Trainable
+from .teacher import TEACHER, Teacher, Trainable
 from ..networks.model import FCNResNet18
 from ..support.arrays import Size
 
