@@ -133,7 +133,7 @@ class CameraModel:
         (fx, cx), (fy, cy) = (
             scale_axis(m[0], m[2], self.roi[0], self.binning[0], width / image_width),
             scale_axis(m[row + 1], m[row + 2], self.roi[1], self.binning[1],
-                   height / image_height))
+                       height / image_height))
         return MaskCamera(height=height, width=width, fx=fx, fy=fy, cx=cx, cy=cy,
                           kind=self.kind, d=self.d)
 

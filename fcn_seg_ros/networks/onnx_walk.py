@@ -194,8 +194,8 @@ class Walk:
         return norm.eps
 
     def _take(self, name: str, tensor: str) -> None:
-        self._arrays[name] = float_array(self._tensors, tensor, self._shapes[name], name
-                                    ).astype(np.float32)
+        array = float_array(self._tensors, tensor, self._shapes[name], name)
+        self._arrays[name] = array.astype(np.float32)
 
     def add(self, skip: str, up: str) -> str:
         """

@@ -49,8 +49,7 @@ def places():
 
 def frame(**arguments):
     """Return a frame and its problems."""
-    return places().frame(RESULT, (120, 160),
-                            **{'info': info(), 'pose': POSE, **arguments})
+    return places().frame(RESULT, (120, 160), **{'info': info(), 'pose': POSE, **arguments})
 
 
 def read(msg):
