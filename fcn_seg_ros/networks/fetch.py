@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from .archive import unpack
 from .download import download, Progress
-from .registry import Network, NETWORK_FILE, Registry, weights_below
+from .folders import NETWORK_FILE, weights_below
+from .registry import Network, Registry
 from ..errors import FetchError, RegistryError, WeightsError
 from ..support.atomic_files import sync, write_file
 from ..support.digests import file_sha256
