@@ -7,7 +7,7 @@ from graph import image_message, picture
 from networks import ENGINE_CLASS
 import pytest
 from sensor_msgs.msg import Image
-import without_torch
+from without_torch import HAS_TORCH
 
 STAND_INS = Path(__file__).resolve().parents[1] / 'unit' / 'stand_ins'
 
@@ -51,7 +51,7 @@ module.create = building
 """
 
 
-@pytest.mark.skipif(without_torch.ACTIVE, reason="TensorRT's engine takes PyTorch's tensors")
+@pytest.mark.skipif(not HAS_TORCH, reason="TensorRT's engine takes PyTorch's tensors")
 def test_a_signal_ends_a_build_and_what_builds(nodes):
     pytest.importorskip('onnx')
     node = nodes.start(prelude=BUILDS, engine='tensorrt', precision='fp16', device='cuda')
