@@ -39,9 +39,10 @@ def write_tiny_graph(path, num_classes, size, seed):
     spread = scores.std(axis=(1, 2))
     weights /= spread[:, None, None, None] / 2
     bias -= scores.mean(axis=(1, 2)) / spread * 2
-    _save(path, [helper.make_node('Conv', ['input_0', 'weights', 'bias'], ['output_0'],
-                                  strides=[CELL, CELL])],
-          {'weights': weights, 'bias': bias}, (size, size), (num_classes, size // CELL, size // CELL))
+    node = helper.make_node('Conv', ['input_0', 'weights', 'bias'], ['output_0'],
+                            strides=[CELL, CELL])
+    _save(path, [node], {'weights': weights, 'bias': bias}, (size, size),
+          (num_classes, size // CELL, size // CELL))
 
 
 def write_colour_graph(path, height, width):

@@ -123,9 +123,9 @@ def start_engine(request: EngineRequest, engine: str = 'auto') -> Engine:
     except ImportError as error:
         if error.name == 'torch':
             raise DeviceError(
-                f"{request.weights or 'the network'} needs PyTorch (pip install torch torchvision); "
-                'without it onnxruntime runs .onnx files, and networks with an int8 graph'
-            ) from None
+                f"{request.weights or 'the network'} needs PyTorch (pip install torch "
+                'torchvision); without it onnxruntime runs .onnx files, and networks with an '
+                'int8 graph') from None
         raise DeviceError(f'engine {choices[-1].engine} cannot be used: {error}') from error
 
 

@@ -228,8 +228,9 @@ def _check_fits(session: Any, path: str | os.PathLike[str], request: EngineReque
     :raises DeviceError: when it is one.
     """
     takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
-    if any(isinstance(side, int) and side != wanted
-           for side, wanted in zip([*takes[1:], gives[1]], [3, *request.size, request.num_classes])):
+    wanted = (3, *request.size, request.num_classes)
+    if any(isinstance(side, int) and side != right
+           for side, right in zip((*takes[1:], gives[1]), wanted)):
         raise DeviceError(
             f'{path} is for {takes[-1]}x{takes[-2]} pixels and {gives[1]} classes, '
             f'the network for {request.size} and {request.num_classes}')
