@@ -66,7 +66,7 @@ def test_what_is_said_is_what_was_measured(name, heading):
 
 
 def test_no_other_page_states_scores_of_it():
-    """Elsewhere they would go stale unseen; docs/training.md tells how its predecessors were made."""
+    """Elsewhere they would go stale unseen; docs/training.md tells of its predecessors."""
     values = {f'{RUNS[run]["mean_iou"]:.3f}' for run in ('fp32', 'int8')}
     checked = {name for name, _ in PLACES} | {'docs/networks.md', 'docs/training.md'}
     stating = {path.relative_to(ROOT).as_posix() for path in (ROOT / 'docs').glob('*.md')

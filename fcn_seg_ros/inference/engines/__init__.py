@@ -21,7 +21,7 @@ from .quantized import quantized_path
 from ..devices import Device, resolve_device as resolve_device
 from ..interface import Engine, EngineRequest
 from ..tuning import recall, situation_of
-from ...errors import DeviceError
+from ...errors import DeviceError, FcnSegError, WeightsError
 from ...support.arrays import Size
 
 if TYPE_CHECKING:
@@ -122,11 +122,17 @@ def start_engine(request: EngineRequest, engine: str = 'auto') -> Engine:
         return _create(request, choices[-1])
     except ImportError as error:
         if error.name == 'torch':
-            raise DeviceError(
-                f"{request.weights or 'the network'} needs PyTorch (pip install torch "
-                'torchvision); without it onnxruntime runs .onnx files, and networks with an '
-                'int8 graph') from None
+            raise _without_torch(request.weights) from None
         raise DeviceError(f'engine {choices[-1].engine} cannot be used: {error}') from error
+
+
+def _without_torch(weights: str | None) -> FcnSegError:
+    """Return what is wrong where PyTorch is missing for a network."""
+    if weights and not Path(weights).is_file():
+        return WeightsError(f'cannot read the weights {weights}: there is no such file')
+    return DeviceError(
+        f"{weights or 'the network'} needs PyTorch (pip install torch torchvision); without it "
+        'onnxruntime runs .onnx files, and networks with an int8 graph')
 
 
 def _remembered(request: EngineRequest) -> list[_Choice]:
