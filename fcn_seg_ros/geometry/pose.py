@@ -146,6 +146,18 @@ class Pose:
             np.abs(self.rotation - other.rotation).max() <= tolerance
             and np.abs(self.translation - other.translation).max() <= tolerance)
 
+    def difference(self, other: 'Pose') -> tuple[float, float]:
+        """
+        Return how far two poses of one frame are apart: (metres, degrees of the turn between).
+
+        :param other: the other one, in the same parent.
+        """
+        turn = self.rotation.T @ other.rotation
+        # Both parts of it: the cosine alone tells nothing of small angles.
+        sine = np.linalg.norm(turn - turn.T) / math.sqrt(8.0)
+        return (float(np.linalg.norm(self.translation - other.translation)),
+                math.degrees(math.atan2(sine, (np.trace(turn) - 1.0) / 2.0)))
+
 
 def range_error(distance: float, height: float, pitch_error: float) -> float:
     """

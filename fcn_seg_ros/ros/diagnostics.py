@@ -184,7 +184,8 @@ def output_status(camera: Camera, limits: Limits, device: str, state: str) -> St
     return status
 
 
-def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '') -> Status:
+def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '',
+                      difference: str = '') -> Status:
     """
     Judge what clouds and grid are made from.
 
@@ -192,6 +193,7 @@ def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '
     :param limits: the parameters ``diagnostics.*``.
     :param state: label of the node's lifecycle state.
     :param mount: what becomes of the transform of the camera's mount, '' without any.
+    :param difference: how TF's place of the camera differs from its mount's, '' where not.
     """
     navigation, statistics = camera.navigation, camera.statistics
     status = Status(_named(camera, 'navigation'), navigation.depth.topic)
@@ -211,6 +213,8 @@ def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '
     if state != 'active' or not wanted:
         status.message = status.message or _resting(state)
         return status
+    if difference:
+        status.raise_to(WARN, difference)
     for kind in sorted(statistics.by_name('nav:')):
         if statistics.recent(f'nav:{kind}', limits.window):
             status.raise_to(WARN, navigation.problems[kind])

@@ -16,15 +16,17 @@ class Mounted:
     :ivar parent: the ground frame.
     :ivar frame: the images' frame_id.
     :ivar pose: of the optical frame in the ground frame.
+    :ivar publish: the node is to publish it, unless TF has another.
     """
 
     parent: str
     frame: str
     pose: Pose
+    publish: bool = True
 
     def same_as(self, other: 'Mounted') -> bool:
         """
-        Tell whether two say the same.
+        Tell whether two are of the same frames and place.
 
         :param other: the other one.
         """

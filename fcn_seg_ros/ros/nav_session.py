@@ -75,15 +75,16 @@ class NavigationSession:
 
     def mounted(self, camera: str, frame: str) -> Mounted | None:
         """
-        Return where a camera's mount puts it, or None where the node is not to publish that.
+        Return where a camera's mount puts it, or None without a mount.
 
         :param camera: the camera's name.
         :param frame: the images' frame_id, '' while it is not known.
         """
         settings, mount = self._settings, self._mounts.get(camera)
-        if mount is None or not frame or not settings.mounts[camera].publish_tf:
+        if mount is None or not frame:
             return None
-        return Mounted(settings.ground_frame, frame, mount.over_ground(-settings.ground_z))
+        return Mounted(settings.ground_frame, frame, mount.over_ground(-settings.ground_z),
+                       settings.mounts[camera].publish_tf)
 
     def ground_pose(self, camera: str, header: Header, transforms: Transforms) -> Pose:
         """

@@ -314,7 +314,7 @@ class SegmentationNode(Node):
             configured, settings=settings, guard=guard, navigation=navigation)
         if self._pipeline is not None:
             self._pipeline.swap(settings, guard, navigation)
-            self._change_signal.trigger()
+        self._change_signal.trigger()
         if switches:
             configured.topics.announce(classes, settings.min_confidence)
             self.get_logger().info(f'switched to {describe(guard.segmenter)}')
@@ -367,6 +367,7 @@ class SegmentationNode(Node):
         now = time.monotonic()
         if configured is not None:
             limits, missed = configured.settings.diagnostics, configured.topics.label_info.missed
+            mounts = configured.topics.mounts
             if missed:
                 statuses[0].raise_to(diagnostics.WARN, missed)
             for camera in configured.topics.cameras:
@@ -374,6 +375,6 @@ class SegmentationNode(Node):
                     diagnostics.input_status(camera, limits, now, state),
                     diagnostics.output_status(camera, limits, device, state),
                     diagnostics.navigation_status(
-                        camera, limits, state,
-                        configured.topics.mounts.states.get(camera.name, ''))]
+                        camera, limits, state, mounts.states.get(camera.name, ''),
+                        mounts.differences.get(camera.name, ''))]
         self._diagnostics.publish(statuses)

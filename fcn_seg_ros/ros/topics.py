@@ -36,7 +36,7 @@ class Topics:
                  on_frame: Callable[[], None], on_change: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._transforms = Transforms(node)
-        self.mounts = MountTransforms(node, self._transforms)
+        self.mounts = MountTransforms(node, self._transforms, throttle)
         self._throttle = throttle
         self.cameras: list[Camera] = []
         self._shared: list[LabelInfoOutput | LegendOutput | CostmapOutput] = []
@@ -84,15 +84,15 @@ class Topics:
                 self._costmap.keep_up(navigation.grid)
 
     def _follow_transforms(self, active: bool, navigation: NavigationSession) -> None:
-        """Listen to TF where somebody wants what takes it, and publish the mounts' part of it."""
+        """Listen to TF where somebody wants what depends on it; publish the mounts' part of it."""
         wanted = {camera.name: camera.navigation.wanted() for camera in self.cameras if active}
         mounted = {camera.name: found for camera in self.cameras
                    if (found := navigation.mounted(camera.name, camera.frame_id))}
         self._transforms.follow(any(
             navigation.needs_transforms(name, outputs)
-            or (outputs and self.mounts.needs_transforms(name, mounted.get(name)))
-            for name, outputs in wanted.items()))
-        if any(wanted.values()):
+            or (outputs and name in mounted) for name, outputs in wanted.items()))
+        # What is published already follows its parameters at once, for who has it from TF.
+        if any(wanted.values()) or self.mounts.publishes:
             self.mounts.follow(mounted)
 
     def close(self) -> None:

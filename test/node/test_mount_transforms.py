@@ -7,6 +7,7 @@ from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.ros.inputs import tf
 from fcn_seg_ros.ros.mounted import Mounted
 from fcn_seg_ros.ros.outputs import mount_transforms
+from fcn_seg_ros.ros.throttle import Throttle
 import numpy as np
 import pytest
 from rclpy.time import Time
@@ -51,9 +52,14 @@ class TF:
 
     def __init__(self):
         self.parents, self.seconds = {}, 0.0
+        self.places = {}  # those of frames whose parent is another one
 
     def parent_of(self, frame):
         return self.parents.get(frame)
+
+    def newest_pose(self, target, source):
+        parent, pose = self.parents.get(source, (None, None))
+        return pose if parent == target else self.places.get((target, source))
 
     def listening_for(self):
         return self.seconds
@@ -63,7 +69,8 @@ class TF:
 def rig(monkeypatch):
     monkeypatch.setattr(mount_transforms, 'TFMessage', Message)
     node, listened = Node(), TF()
-    return node, listened, mount_transforms.MountTransforms(node, listened)
+    throttle = Throttle(node.get_logger(), clock=lambda: node.nanoseconds * 1e-9)
+    return node, listened, mount_transforms.MountTransforms(node, listened, throttle)
 
 
 def test_others_have_three_seconds_to_tell_a_parent(rig):
@@ -123,8 +130,11 @@ def test_a_parent_that_is_there_is_left_alone_without_a_warning(rig):
     listened.parents, listened.seconds = {'eye': ('chassis', POSE)}, 9.0
     mounts.follow({'': EYE})
     assert not node.published and not node.warnings
+    for _ in range(3):
+        mounts.follow({'': EYE})
     line, = node.said
     assert 'base_footprint and chassis connected' in line
+    assert 'left to another node' in mounts.states['']
 
 
 def test_a_mount_that_changes_or_is_taken_out_is_followed(rig):
@@ -140,6 +150,65 @@ def test_a_mount_that_changes_or_is_taken_out_is_followed(rig):
     assert node.names() == ['other_eye']
     mounts.follow({})
     assert node.names() == [] and not node.warnings
+
+
+def turned(metres, degrees):
+    """Return where TF has the camera: moved ahead, and looking further down."""
+    return Pose.from_mount(height=1.0, x=metres, pitch=0.4 + np.radians(degrees))
+
+
+def test_a_camera_that_tf_has_elsewhere_is_warned_of_while_that_is_so(rig):
+    node, listened, mounts = rig
+    listened.seconds = 9.0
+    listened.parents = {'eye': ('chassis', POSE)}
+    listened.places = {('base_footprint', 'eye'): turned(0.12, 3.0)}
+    for _ in range(3):  # within the five seconds of one line
+        mounts.follow({'front': EYE})
+    line, = node.warnings
+    assert line.startswith('front: TF has eye 0.12 m and 3.0 degrees from where mount.* puts it')
+    assert mounts.differences['front'] in line
+    node.nanoseconds += 6 * 10**9
+    mounts.follow({'front': EYE})
+    assert len(node.warnings) == 2
+    listened.places = {('base_footprint', 'eye'): POSE}
+    mounts.follow({'front': EYE})
+    assert not mounts.differences
+
+
+@pytest.mark.parametrize(('place', 'differs'), [
+    (turned(0.04, 1.9), False), (turned(0.06, 0.0), True), (turned(0.0, 2.1), True)])
+def test_a_calibration_is_no_difference(rig, place, differs):
+    node, listened, mounts = rig
+    listened.parents = {'eye': ('base_footprint', place)}
+    mounts.follow({'': EYE})
+    assert bool(mounts.differences) is differs
+    assert len(node.warnings) == differs and not node.published
+
+
+def test_another_place_is_told_of_where_mounts_are_not_to_be_published(rig):
+    node, listened, mounts = rig
+    listened.seconds, listened.parents = 9.0, {'eye': ('base_footprint', turned(0.0, 90.0))}
+    silent = Mounted('base_footprint', 'eye', POSE, publish=False)
+    mounts.follow({'': silent})
+    assert '0.00 m and 90.0 degrees' in mounts.differences['']
+    listened.parents = {}
+    mounts.follow({'': silent})
+    assert not mounts.differences and not node.published and not mounts.states
+
+
+def test_what_was_published_here_is_no_other_place(rig):
+    node, listened, mounts = rig
+    listened.seconds = 9.0
+    mounts.follow({'': EYE})
+    assert mounts.publishes
+    listened.parents = {'eye': ('base_footprint', POSE)}
+    moved = Mounted('base_footprint', 'eye', turned(1.0, 20.0))
+    mounts.follow({'': moved})  # TF is a moment behind
+    assert not mounts.differences and len(node.published) == 2
+    # Taken back, it is what listeners of TF go on with.
+    for _ in range(2):
+        mounts.follow({'': Mounted('base_footprint', 'eye', moved.pose, publish=False)})
+    assert '1.00 m and 20.0 degrees' in mounts.differences[''] and not mounts.publishes
 
 
 @pytest.mark.parametrize(('cameras', 'words'), [

@@ -61,10 +61,10 @@ class MountedRobot(Robot):
         super().__init__(nodes, mount__height=1.0, mount__pitch=0.4, ground_z=-0.25)
         self.listen(PointCloud2, 'points')
 
-    def say(self, parent):
+    def say(self, parent, pose=MOUNT):
         """Publish a transform of the camera's frame as another node."""
         self._static.publish(self._message(transforms=[
-            _transform(parent, 'camera_optical', (0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 1.0))]))
+            _transform(parent, 'camera_optical', pose.translation, pose.quaternion)]))
 
     def film_until(self, condition):
         """Film until a condition holds; return the cloud of the last picture."""
@@ -106,6 +106,31 @@ def test_a_frame_that_has_a_parent_is_left_alone(nodes):
     robot.say('chassis')
     robot.film_until(lambda: 'left to another node' in robot.state())
     assert {message.transforms[0].header.frame_id for message in robot.said} == {'chassis'}
+
+
+def test_a_camera_that_tf_has_elsewhere_is_said_in_log_and_diagnostics(nodes):
+    robot = MountedRobot(nodes)
+    # 0.3 m higher than the mount over a ground that lies at z = -0.25, and 0.1 rad further down
+    robot.say('base_footprint', Pose.from_mount(height=1.05, pitch=0.5))
+    robot.film_until(lambda: robot.status() and robot.status().level == robot.status().WARN)
+    text = 'TF has camera_optical 0.30 m and 5.7 degrees from where mount.* puts it'
+    assert robot.status().message.startswith(text)
+    assert robot.node.wait_for_log(text)
+
+    assert robot.request(mount__height=1.3, mount__pitch=0.5) == (True, '')
+    robot.film_until(lambda: robot.status().level == robot.status().OK)
+    assert 'left to another node' in robot.state()
+
+
+def test_a_published_mount_follows_its_parameters_while_nobody_wants_clouds(nodes):
+    robot = MountedRobot(nodes)
+    robot.film_until(lambda: robot.said)
+    robot.close('points')
+    robot.graph.wait_until(
+        lambda: robot.values().get('subscribed outputs') == 'none', 'nobody who subscribes')
+    assert robot.request(mount__height=2.0) == (True, '')
+    robot.graph.wait_until(lambda: robot.said[-1].transforms[0].transform.translation.z == 1.75,
+                           'the new mount on /tf_static')
 
 
 def test_a_mounts_transform_is_published_on_request_only(nodes):

@@ -48,6 +48,16 @@ def test_poses_chain_and_invert():
     assert (chained @ chained.inverse()).same_as(Pose.identity())
 
 
+@pytest.mark.parametrize('degrees', [0.0, 0.001, 2.0, 90.0, 179.0, 180.0])
+def test_the_difference_of_poses_is_a_way_and_a_turn(degrees):
+    pose = Pose.from_mount(height=1.0, pitch=0.4, yaw=-2.0)
+    turn = Pose.from_mount(height=1.0, roll=math.radians(degrees)).rotation \
+        @ Pose.from_mount(height=1.0).rotation.T
+    moved = Pose(turn @ pose.rotation, pose.translation + (0.3, 0.0, -0.4))
+    assert pose.difference(moved) == pytest.approx((0.5, degrees), abs=1e-5)
+    assert moved.difference(pose) == pytest.approx((0.5, degrees), abs=1e-5)
+
+
 def test_points_keep_single_precision():
     assert Pose.identity().apply(np.zeros((2, 3), np.float32)).dtype == np.float32
 

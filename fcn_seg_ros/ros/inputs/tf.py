@@ -142,10 +142,22 @@ class Transforms:
                           buffer.all_frames_as_yaml(), re.MULTILINE)
         if entry is None:
             return None
-        parent = entry[1]
+        pose = self.newest_pose(entry[1], frame)
+        return None if pose is None else (entry[1], pose)
+
+    def newest_pose(self, target: str, source: str) -> Pose | None:
+        """
+        Return the newest pose of the frame ``source`` in ``target``, or None while TF tells none.
+
+        :param target: name of the frame.
+        :param source: name of the frame.
+        """
+        buffer = self._buffer
+        if buffer is None:
+            return None
         try:
-            found = buffer.lookup_transform_core(parent, frame, Time())
-            return parent, pose_from_transform(found.transform)
+            found = buffer.lookup_transform_core(target, source, Time())
+            return pose_from_transform(found.transform)
         except (tf2_ros.TransformException, CalibrationError):
             return None  # nothing yet that could be used
 

@@ -1,4 +1,4 @@
-"""The transforms that fixed mounts stand for, on /tf_static where nobody else tells them."""
+"""The transforms of fixed mounts: published where nobody else tells them, else compared."""
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -6,7 +6,9 @@ from rclpy.publisher import Publisher
 from ..inputs.tf import Transforms
 from ..mounted import Mounted
 from ..qos import latched
+from ..throttle import Throttle
 from ..topic_specs import TF_STATIC
+from ...geometry.pose import Pose
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -17,6 +19,8 @@ _PATIENCE = 3.0
 """Seconds of listening to TF in which somebody else may give the frame its parent."""
 _TOLERANCE = 1e-6
 """What numbers may lose on their way through TF, m and entries of the rotation."""
+_FAR, _TURNED = 0.05, 2.0
+"""Metres and degrees by which TF and a mount may differ: a calibration, a robot that nods."""
 
 
 class MountTransforms:
@@ -25,17 +29,21 @@ class MountTransforms:
 
     A frame has one parent.  So TF is listened to first, and a frame that anybody else has given
     a parent is left to them.  That somebody else does so is seen by TF's saying another parent
-    or another place than was published here.
+    or another place than was published here.  Then clouds are worked out by the mount and placed
+    by that transform: where the two differ, something is wrong, and warned of.
 
     :param node: the node to publish with.
     :param transforms: what listens to TF.
+    :param throttle: :class:`.Throttle` for differences.
 
     :ivar states: {camera: what becomes of its transform}, as of the last :meth:`follow`.
+    :ivar differences: {camera: how TF's place of it differs from the mount's}, as of the same.
     """
 
-    def __init__(self, node: Node, transforms: Transforms) -> None:
+    def __init__(self, node: Node, transforms: Transforms, throttle: Throttle) -> None:
         self._node = node
         self._transforms = transforms
+        self._throttle = throttle
         self._publisher: Publisher | None = None
         self._published: dict[str, Mounted] = {}  # by camera
         # All that was ever published: TF gives it back, and a little later than it changes.
@@ -43,19 +51,12 @@ class MountTransforms:
         self._left: dict[str, Mounted] = {}  # by camera: those that another node has a parent for
         self._told: set[str] = set()  # what the log has had already
         self.states: dict[str, str] = {}
+        self.differences: dict[str, str] = {}
 
-    def needs_transforms(self, camera: str, mounted: Mounted | None) -> bool:
-        """
-        Tell whether TF has to be listened to for a camera's sake.
-
-        :param camera: the camera's name.
-        :param mounted: where it is, or None where its transform is not to be published or
-            not known yet.
-        """
-        if mounted is None or TFMessage is None:
-            return False
-        left = self._left.get(camera)
-        return left is None or not left.same_as(mounted)
+    @property
+    def publishes(self) -> bool:
+        """Tell whether any transform is published now."""
+        return bool(self._published)
 
     def follow(self, cameras: dict[str, Mounted]) -> None:
         """
@@ -63,7 +64,9 @@ class MountTransforms:
 
         :param cameras: {camera: where it is} of those whose transform is to be known.
         """
-        self.states = {}
+        self.states, self.differences = {}, {}
+        for name, mounted in cameras.items():
+            self._compare(name, mounted)
         wanted = {name: mounted for name, mounted in cameras.items()
                   if self._may_publish(name, mounted, cameras)}
         changed = [mounted for name, mounted in wanted.items()
@@ -82,6 +85,8 @@ class MountTransforms:
 
     def _may_publish(self, camera: str, mounted: Mounted, cameras: dict[str, Mounted]) -> bool:
         """Tell whether a camera's transform is the node's to publish; note why not."""
+        if not mounted.publish:
+            return False
         if TFMessage is None:
             self.states[camera] = 'not published: tf2_ros is not installed'
             if '' not in self._told:
@@ -99,12 +104,12 @@ class MountTransforms:
             self._refuse(camera, f'several cameras send the frame_id {mounted.frame} from '
                                  'different mounts: give each a frame of its own')
             return False
-        found = self._transforms.parent_of(mounted.frame)
-        if found is not None and not any(
-                own.frame == mounted.frame and own.parent == found[0]
-                and own.pose.same_as(found[1], _TOLERANCE) for own in self._own):
+        left, found = self._left.get(camera), self._transforms.parent_of(mounted.frame)
+        is_left = left is not None and left.same_as(mounted)
+        if not is_left and found is not None and not self._is_own(mounted.frame, *found):
             self._leave(camera, mounted, found[0])
-        if not self.needs_transforms(camera, mounted):
+            is_left = True
+        if is_left:
             self.states[camera] = f'left to another node, which has a parent of {mounted.frame}'
             return False
         if camera not in self._published and self._transforms.listening_for() < _PATIENCE:
@@ -112,6 +117,31 @@ class MountTransforms:
             return False
         self.states[camera] = f'published, from {mounted.parent} to {mounted.frame}'
         return True
+
+    def _is_own(self, frame: str, parent: str, pose: Pose) -> bool:
+        """Tell whether a transform that TF tells was published here."""
+        return any((own.frame, own.parent) == (frame, parent)
+                   and own.pose.same_as(pose, _TOLERANCE) for own in self._own)
+
+    def _compare(self, camera: str, mounted: Mounted) -> None:
+        """Note, and warn now and then, that TF has the camera in another place than its mount."""
+        if mounted.frame == mounted.parent:
+            return
+        place = self._transforms.newest_pose(mounted.parent, mounted.frame)
+        # What was published here is a moment behind the parameters.
+        if place is None or (camera in self._published
+                             and self._is_own(mounted.frame, mounted.parent, place)):
+            return
+        metres, degrees = place.difference(mounted.pose)
+        if metres <= _FAR and degrees <= _TURNED:
+            return
+        self.differences[camera] = (
+            f'TF has {mounted.frame} {metres:.2f} m and {degrees:.1f} degrees from where mount.* '
+            f'puts it over {mounted.parent}: clouds and grid are worked out by mount.*, and Nav2 '
+            'places clouds by TF. Correct the one that is wrong, or set mount.height to 0 to go '
+            'by TF')
+        self._throttle.warning((camera, 'mount'), (
+            f'{camera}: {self.differences[camera]}' if camera else self.differences[camera]))
 
     def _refuse(self, camera: str, reason: str) -> None:
         """Note, and warn once, that something keeps a transform from being published."""
