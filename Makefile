@@ -76,7 +76,7 @@ test-build: venv  ## Build with pip and with colcon, and use what they install
 	$(PYTEST) $(PYTEST_ARGS) test/packaging
 
 test-node: venv  ## Test the node in processes of its own, over DDS
-	$(PYTEST) -rs $(PYTEST_ARGS) -m 'not slow' test/node
+	$(PYTEST) -rfEs $(PYTEST_ARGS) -m 'not slow' test/node
 
 test-slow: venv  ## Test what the doctor says of graphs that lack something, which it has to wait for
 	$(PYTEST) $(PYTEST_ARGS) -m slow test/node
