@@ -36,6 +36,9 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
                         help="the robot's base frame (default: %(default)s)")
     parser.add_argument('--grid-frame', default=Robot.grid_frame, metavar='F',
                         help="the node's parameter costmap.frame (default: %(default)s)")
+    parser.add_argument('--rate', type=_rate, default=Robot.rate, metavar='HZ',
+                        help='clouds a second that each camera comes to, at least: how long it '
+                             'may be silent (default: %(default)g)')
     parser.set_defaults(run=run)
 
 
@@ -48,7 +51,8 @@ def run(args: argparse.Namespace) -> None:
         classes = classes.replaced_by_files(weights.parent)
     roles = RoleTable.from_classes(classes, load_overrides(args.roles) if args.roles else None)
     robot = Robot(node=args.node, namespace=args.namespace, cameras=args.cameras,
-                  robot_frame=_frame(args.robot_frame), grid_frame=_frame(args.grid_frame))
+                  robot_frame=_frame(args.robot_frame), grid_frame=_frame(args.grid_frame),
+                  rate=args.rate)
     sys.stdout.write(parameters_for(args.consumer, robot, classes, roles))
 
 
@@ -65,6 +69,14 @@ def _cameras(text: str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"'{text}' names a camera twice")
     return names
+
+
+def _rate(text: str) -> float:
+    """Return a rate that a camera can have."""
+    rate = float(text)
+    if not 0.01 <= rate <= 1000.0:
+        raise argparse.ArgumentTypeError(f'{text} is no rate: 0.01 to 1000 frames a second are')
+    return rate
 
 
 def _frame(text: str) -> str:

@@ -89,7 +89,7 @@ OBSTACLE_LAYER = """\
   max_obstacle_height: 2.0
   # Seconds without a cloud after which a source warns and the costmap no longer counts as
   # current (expected_update_rate), so that nobody drives on what a dead camera saw last. It
-  # has to exceed the time between two frames: with max_rate in the node, 1 / max_rate.
+  # has to exceed the time between two frames: `fcn-seg nav2 --rate HZ` fits it to slow ones.
   observation_sources: {sources}
 """
 
@@ -104,7 +104,7 @@ max_obstacle_height: 2.0
 obstacle_min_range: 0.0
 obstacle_max_range: 6.0
 observation_persistence: 0.0
-expected_update_rate: 0.5
+expected_update_rate: {silence}
 """),
     'clear': ('ground', """\
 topic: "{topic}"
@@ -116,7 +116,7 @@ max_obstacle_height: 2.0
 raytrace_min_range: 0.0
 raytrace_max_range: 6.5
 observation_persistence: 0.0
-expected_update_rate: 0.5
+expected_update_rate: {silence}
 """),
 }
 
@@ -149,7 +149,7 @@ VOXEL_LAYER = """\
   max_obstacle_height: 2.0
   # Seconds without a cloud after which a source warns and the costmap no longer counts as
   # current (expected_update_rate), so that nobody drives on what a dead camera saw last. It
-  # has to exceed the time between two frames: with max_rate in the node, 1 / max_rate.
+  # has to exceed the time between two frames: `fcn-seg nav2 --rate HZ` fits it to slow ones.
   observation_sources: {sources}
 """
 
@@ -168,7 +168,7 @@ obstacle_max_range: 6.0
 raytrace_min_range: 0.0
 raytrace_max_range: 6.5
 observation_persistence: 0.0
-expected_update_rate: 0.5
+expected_update_rate: {silence}
 """),
     'clear': OBSTACLE_SOURCES['clear'],
 }
@@ -195,7 +195,8 @@ STVL_LAYER = """\
   transform_tolerance: 0.2
   mapping_mode: false
   # Seconds without a cloud after which the layer is no longer current: expected_update_rate.
-  # It has to exceed the time between two frames: with max_rate in the node, 1 / max_rate.
+  # It has to exceed the time between two frames: `fcn-seg nav2 --rate HZ` fits it to slow
+  # ones.
   observation_sources: {sources}
 """
 
@@ -210,7 +211,7 @@ obstacle_range: 6.0
 min_obstacle_height: -0.5
 max_obstacle_height: 2.0
 observation_persistence: 0.0
-expected_update_rate: 0.5
+expected_update_rate: {silence}
 filter: "passthrough"
 voxel_min_points: 0
 clear_after_reading: true
@@ -305,10 +306,11 @@ collision_monitor:
     state_topic: "collision_monitor_state"
     transform_tolerance: 0.3
     # Seconds without a cloud after which the robot stands still (Jazzy and newer; Humble's
-    # leaves a silent source out and drives on). It has to exceed the time between two frames,
-    # with max_rate in the node 1 / max_rate, and the time that a frame is worked on. A cloud
+    # leaves a silent source out and drives on). It counts from the image's stamp, and has to
+    # exceed the time between two frames and that of the work on one: this is for 5 frames a
+    # second and more, `fcn-seg nav2 --rate HZ` fits it to slower ones (max_rate). A cloud
     # without a point counts as well: there is nothing to hit.
-    source_timeout: 0.7
+    source_timeout: {silence}
     base_shift_correction: true
     stop_pub_timeout: 2.0
     polygons: ["approach"]

@@ -16,6 +16,10 @@ from ..networks.classes import ClassSet
 
 LETHAL = 254
 """Cost of an obstacle in Nav2; a cost of 0 to 100 is scaled to it."""
+LATE = 0.3
+"""Seconds by which a cloud may come late to a layer, which counts from the last one's arrival."""
+STALE = 0.5
+"""The same for Collision Monitor, which counts from the stamp: the time of the work on top."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Robot:
     :param cameras: the node's parameter ``cameras``; none for a single, unnamed camera.
     :param robot_frame: the robot's base frame, Nav2's ``robot_base_frame``.
     :param grid_frame: the node's ``costmap.frame``, Nav2's ``global_frame``.
+    :param rate: clouds a second that each camera comes to, at least.
     """
 
     node: str = 'segmentation'
@@ -35,6 +40,15 @@ class Robot:
     cameras: tuple[str, ...] = ()
     robot_frame: str = 'base_link'
     grid_frame: str = 'odom'
+    rate: float = 5.0
+
+    def silence(self, spare: float) -> float:
+        """
+        Return the seconds without a cloud after which a camera counts as silent.
+
+        :param spare: seconds beyond the time between two clouds.
+        """
+        return round(1.0 / self.rate + spare, 2)
 
     def topic(self, output: str, camera: str = '') -> str:
         """
@@ -83,8 +97,8 @@ def _with_sources(layer: str, robot: Robot, kinds: dict[str, tuple[str, str]]) -
     parts = [layer.format(sources=names)]
     for name, kind, camera in sources:
         output, text = kinds[kind]
-        parts.append(_indented(
-            f'{name}:\n' + _indented(text.format(topic=robot.topic(output, camera)), 2), 2))
+        text = text.format(topic=robot.topic(output, camera), silence=robot.silence(LATE))
+        parts.append(_indented(f'{name}:\n' + _indented(text, 2), 2))
     return ''.join(parts)
 
 
@@ -130,7 +144,7 @@ def _semantic(robot: Robot, classes: ClassSet, roles: RoleTable) -> str:
 def _collision_monitor(robot: Robot, classes: ClassSet, roles: RoleTable) -> str:
     sources = robot.sources('camera')
     return texts.COLLISION_MONITOR.format(
-        robot_frame=robot.robot_frame, grid_frame=robot.grid_frame,
+        robot_frame=robot.robot_frame, grid_frame=robot.grid_frame, silence=robot.silence(STALE),
         sources=', '.join(f'"{name}"' for name, _, _ in sources)) + ''.join(
             _indented(f'{name}:\n' + _indented(texts.COLLISION_SOURCE.format(
                 topic=robot.topic('obstacles', camera)), 2), 4)

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from .archive import unpack
 from .download import download, Progress
+from .folders import NETWORK_FILE, weights_below
 from .labels import read_stated_labels
 from .onnx_file import read_graph
-from .registry import Network, NETWORK_FILE, Registry, weights_below
+from .registry import Network, Registry
 from ..errors import FetchError, RegistryError, WeightsError
 from ..support.atomic_files import sync, write_file
 from ..support.digests import file_sha256

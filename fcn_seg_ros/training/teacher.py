@@ -11,8 +11,9 @@ import torch.nn.functional as F
 
 from ..errors import TrainingError, WeightsError
 from ..networks.classes import ClassSet
+from ..networks.folders import NETWORK_FILE
 from ..networks.model import FCNResNet18
-from ..networks.registry import Network, NETWORK_FILE
+from ..networks.registry import Network
 from ..support.arrays import MAX_SIDE
 from ..support.safe_yaml import Fields, load_yaml
 

@@ -134,6 +134,30 @@ def test_the_collision_monitor_of_several_cameras():
         '/robot1/eyes/front/obstacles', '/robot1/eyes/rear/obstacles']
 
 
+@pytest.mark.parametrize(('rate', 'layer', 'monitor'), [
+    ('5', 0.5, 0.7), ('2', 0.8, 1.0), ('0.5', 2.3, 2.5), ('30', 0.33, 0.53)])
+def test_a_slow_camera_may_be_silent_for_longer(capsys, rate, layer, monitor):
+    def told(consumer):
+        main(['nav2', consumer, '--rate', rate])
+        return yaml.safe_load(capsys.readouterr().out)
+
+    assert told('collision_monitor')['collision_monitor']['ros__parameters'][
+        'source_timeout'] == monitor
+    for consumer, rates in (('obstacle_layer', [layer, layer]), ('voxel_layer', [layer, layer]),
+                            ('spatio_temporal_voxel_layer', [layer, 0.0])):
+        camera = told(consumer)['local_costmap']['local_costmap']['ros__parameters'][
+            'camera_layer']
+        assert [camera[source]['expected_update_rate']
+                for source in camera['observation_sources'].split()] == rates
+
+
+@pytest.mark.parametrize('rate', ['0', '-1', 'nan', 'fast'])
+def test_what_is_no_rate_is_refused(capsys, rate):
+    with pytest.raises(SystemExit):
+        main(['nav2', 'obstacle_layer', f'--rate={rate}'])
+    assert 'argument --rate' in capsys.readouterr().err
+
+
 def test_each_consumer_has_its_file():
     assert {camera_layer(name)[0]['plugin'] for name in LAYERS} == (
         set(PLUGINS) - {'nav2_costmap_2d::InflationLayer'})
