@@ -62,7 +62,7 @@ def bench(shared_nodes):
     ({'weights': '/no/such.pth'}, 'cannot read the weights /no/such.pth'),
     ({'ignore_classes': ['ground', 'wall', 'thing', 'person', 'sky']}, 'leaves no class'),
     ({'engine': 'tensorrt'}, 'engine'),
-    ({'engine': 'onnxruntime'}, 'cannot change while the node is configured'),
+    ({'engine': 'auto'}, 'cannot change while the node is configured'),
     ({'device': 'cuda'}, 'cannot change while the node is configured'),
     ({'cameras': ['front']}, 'cannot change while the node is configured'),
     ({'cameras': ['front camera']}, 'is not a name'),

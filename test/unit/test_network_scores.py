@@ -13,7 +13,7 @@ SCORES = yaml.safe_load((NETWORK / 'scores.yaml').read_text())
 RUNS = SCORES['runs']
 SIZES = ('360x270', '448x256', '480x360')
 CARD = 'models/fcn-resnet18-street/README.md'
-NUMBER = re.compile(r'(?<![\d.])0\.\d{3,4}(?![\d.])')
+NUMBER = re.compile(r'(?<![\d.])0\.\d{3,4}(?!\d)')
 """A score: three or four decimals."""
 
 
@@ -59,10 +59,12 @@ def test_the_scores_are_of_these_weights():
 @pytest.mark.parametrize(('name', 'heading'), PLACES)
 def test_what_is_said_is_what_was_measured(name, heading):
     said = NUMBER.findall(section((ROOT / name).read_text(), heading))
-    expected = [f'{score:.{len(number) - 2}f}'
-                for score, number in zip(PLACES[name, heading], said)]
-    assert said == expected
-    assert len(said) == len(PLACES[name, heading])
+    measured = PLACES[name, heading]
+    assert len(said) == len(measured)
+    # Both are rounded: the score to four decimals, what is said to as many as it has.
+    wrong = {f'{number} of {score}' for number, score in zip(said, measured)
+             if abs(float(number) - score) > 0.5 * 10.0 ** (2 - len(number)) + 0.5e-4}
+    assert not wrong
 
 
 def test_no_other_page_states_scores_of_it():
