@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .network_options import add_network_options
-from .sizes import size_argument
+from .values import number_argument, size_argument
 from ..support.arrays import Size
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
                         help="of the camera's pictures (default: 1280x720)")
     parser.add_argument('--image', default='', metavar='FILE',
                         help='what the cameras see (default: a street)')
-    parser.add_argument('--seconds', type=_positive, default=5.0, metavar='S',
+    parser.add_argument('--seconds', type=number_argument(0.1, 3600), default=5.0, metavar='S',
                         help='of each measurement (default: %(default)g)')
     parser.add_argument('--rounds', type=int, choices=range(1, 101), default=3, metavar='N',
                         help='how often those are repeated, in turns, that are compared with '
@@ -105,10 +105,3 @@ def _checkout(text: str) -> str:
     if not (folder / 'fcn_seg_ros' / '__init__.py').is_file():
         raise argparse.ArgumentTypeError(f'{folder} is no checkout of fcn_seg_ros')
     return str(folder)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 3600:
-        raise argparse.ArgumentTypeError('must be 0.1 to 3600')
-    return value

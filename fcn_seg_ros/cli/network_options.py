@@ -52,6 +52,19 @@ def add_device_option(parser: argparse._ActionsContainer) -> None:
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
 
 
+def add_head_option(parser: argparse._ActionsContainer, note: str = '') -> None:
+    """
+    Add the option that chooses which of a network's scores are taken.
+
+    :param parser: gets the option.
+    :param note: what more there is to say of the coarse head.
+    """
+    parser.add_argument('--head', default='main', choices=('main', 'stride32'),
+                        help="whose scores: main, the decoder's; stride32, those of the coarse "
+                             f'head that the published networks have{note} '
+                             '(default: %(default)s)')
+
+
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """
     Add the options that choose a network and what runs it.

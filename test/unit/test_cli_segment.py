@@ -97,9 +97,26 @@ def test_side_by_side_starts_with_the_input(fcn_seg, tmp_path, image):
 
 @pytest.mark.parametrize(('size', 'shape'), [
     ('input', (H, W)), ('network', FakeSegmenter.input_size), ('100x50', (50, 100))])
-def test_output_size(fcn_seg, tmp_path, image, size, shape):
-    fcn_seg(image, tmp_path / 'out.png', '--output-size', size)
+def test_mask_size(fcn_seg, tmp_path, image, size, shape):
+    fcn_seg(image, tmp_path / 'out.png', '--mask-size', size)
     assert read(tmp_path / 'out.png').shape[:2] == shape
+
+
+def test_the_masks_size_under_its_old_name(fcn_seg, tmp_path, image, capsys):
+    assert fcn_seg(image, tmp_path / 'out.png', '--output-size', '100x50') == 0
+    assert read(tmp_path / 'out.png').shape[:2] == (50, 100)
+    assert '--output-size is called --mask-size now' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        fcn_seg('--help')
+    said = capsys.readouterr().out
+    assert '--mask-size' in said and '--output-size' not in said
+
+
+@pytest.mark.parametrize('value', ['x', '1.5', '-0.1', 'nan'])
+def test_numbers_out_of_bounds_say_what_the_bounds_are(fcn_seg, image, value, capsys):
+    with pytest.raises(SystemExit):
+        fcn_seg(image, 'out.png', f'--min-confidence={value}')
+    assert 'argument --min-confidence: must be a number from 0 to 1' in capsys.readouterr().err
 
 
 def test_options_reach_the_network(fcn_seg, tmp_path, image):
@@ -117,7 +134,7 @@ def test_options_reach_the_network(fcn_seg, tmp_path, image):
 
 
 @pytest.mark.parametrize('arguments', [
-    ['--alpha', '256'], ['--alpha', 'x'], ['--output-size', '0x5'], ['--output-size', '5'],
+    ['--alpha', '256'], ['--alpha', 'x'], ['--mask-size', '0x5'], ['--mask-size', '5'],
     ['--min-confidence', '1.1'], ['--stats', 'x.txt'], ['--filter-mode', 'cubic']])
 def test_bad_options_are_refused(fcn_seg, image, arguments, capsys):
     with pytest.raises(SystemExit) as caught:

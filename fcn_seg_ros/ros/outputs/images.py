@@ -99,14 +99,6 @@ class FractionOutputs(Publishers):
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
         super().__init__(node, {FRACTIONS: ClassFractions}, prefix, on_change)
 
-    def needs_confidence(self, wanted: Collection[str]) -> bool:
-        """
-        Return False.
-
-        :param wanted: names of the outputs that are to be made.
-        """
-        return False
-
     def publish(self, frame: Frame, wanted: Collection[str]) -> None:
         """
         Publish the shares.
@@ -123,14 +115,6 @@ class InfoOutputs(Publishers):
 
     def __init__(self, node: Node, prefix: str, on_change: Callable[[], None]) -> None:
         super().__init__(node, {CAMERA_INFO: CameraInfo}, prefix, on_change)
-
-    def needs_confidence(self, wanted: Collection[str]) -> bool:
-        """
-        Return False.
-
-        :param wanted: names of the outputs that are to be made.
-        """
-        return False
 
     def publish(self, frame: Frame, wanted: Collection[str]) -> None:
         """
