@@ -86,16 +86,17 @@ def write_bag(path, drive, steps):
     return path
 
 
-def write_labelme(folder, scenes):
+def write_labelme(folder, scenes, draw=scene):
     """
     Write pictures and their labels as LabelMe does.
 
     :param folder: to make.
-    :param scenes: {name: (drive, step)}.
+    :param scenes: {name: what ``draw`` is called with}.
+    :param draw: as :func:`scene`.
     """
     folder.mkdir()
     for name, place in scenes.items():
-        picture, outlines, _ = scene(*place)
+        picture, outlines, _ = draw(*place)
         Image.fromarray(picture).save(folder / f'{name}.png')
         (folder / f'{name}.json').write_text(json.dumps({
             'imagePath': f'{name}.png', 'imageHeight': HEIGHT, 'imageWidth': WIDTH, 'shapes': [
@@ -103,19 +104,21 @@ def write_labelme(folder, scenes):
                 for label, points in outlines]}))
 
 
-def write_cvat(folder, scenes):
+def write_cvat(folder, scenes, draw=scene, suffix='.jpg'):
     """
     Write labels as CVAT's "CVAT for images 1.1" has them, beside ``folder/images``.
 
     :param folder: with the pictures, as ``fcn-seg frames`` writes them.
-    :param scenes: {name: (drive, step)} of all of them.
+    :param scenes: {name: what ``draw`` is called with} of all of them.
+    :param draw: as :func:`scene`.
+    :param suffix: of the pictures' files.
     """
     images = []
     for number, (name, place) in enumerate(sorted(scenes.items())):
         shapes = ''.join(
             f'<polygon label="{label}" z_order="{order}" '
             f'points="{";".join(f"{x:.2f},{y:.2f}" for x, y in points)}"/>'
-            for order, (label, points) in enumerate(scene(*place)[1]))
-        images.append(f'<image id="{number}" name="{name}.jpg" width="{WIDTH}" '
+            for order, (label, points) in enumerate(draw(*place)[1]))
+        images.append(f'<image id="{number}" name="{name}{suffix}" width="{WIDTH}" '
                       f'height="{HEIGHT}">{shapes}</image>')
     (folder / 'annotations.xml').write_text(f'<annotations>{"".join(images)}</annotations>')

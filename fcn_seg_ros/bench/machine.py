@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import torch
 
+from ..networks.registry import Network
+
 _WHEELS = ('torch', 'torchvision', 'onnxruntime', 'onnxruntime-gpu', 'onnxruntime-openvino',
            'numpy', 'rclpy')
 _MODEL_FILE = Path('/proc/device-tree/model')
@@ -17,14 +19,15 @@ _JETSONS = {'nano': r'Jetson Nano', 'xavier': r'(AGX Xavier|Jetson-AGX)'}
 """Name in the registry's published frame rates -> pattern in the board's own name."""
 
 
-def describe_machine():
+def describe_machine() -> dict[str, str | float]:
     """Return {what: text or number} on the hardware and the versions."""
-    facts = {'machine': board(), 'cpu': _cpu(), 'cores': len(os.sched_getaffinity(0)),
-             'memory_gb': round(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9, 1),
-             'load': round(os.getloadavg()[0], 2),
-             'system': f'{platform.system()} {platform.release()}',
-             'python': platform.python_version(), 'opencv': cv2.__version__,
-             'ros_distro': os.environ.get('ROS_DISTRO', '')}
+    facts: dict[str, str | float] = {
+        'machine': board(), 'cpu': _cpu(), 'cores': len(os.sched_getaffinity(0)),
+        'memory_gb': round(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9, 1),
+        'load': round(os.getloadavg()[0], 2),
+        'system': f'{platform.system()} {platform.release()}',
+        'python': platform.python_version(), 'opencv': cv2.__version__,
+        'ros_distro': os.environ.get('ROS_DISTRO', '')}
     for wheel in _WHEELS:
         try:
             facts[wheel] = version(wheel)
@@ -36,15 +39,19 @@ def describe_machine():
     return {key: value for key, value in facts.items() if value}
 
 
-def board(model_file=_MODEL_FILE):
-    """Return the name of a board such as a Jetson, or '' on other machines."""
+def board(model_file: Path = _MODEL_FILE) -> str:
+    """
+    Return the name of a board such as a Jetson, or '' on other machines.
+
+    :param model_file: where Linux keeps it.
+    """
     try:
         return model_file.read_text(errors='replace').strip('\0 \n')
     except OSError:
         return ''
 
 
-def published_rate(network, board_name):
+def published_rate(network: Network, board_name: str) -> tuple[str, float] | None:
     """
     Return (machine, frames a second) that jetson-inference publishes for this board.
 
@@ -58,7 +65,7 @@ def published_rate(network, board_name):
     return None
 
 
-def _cpu():
+def _cpu() -> str:
     try:
         text = Path('/proc/cpuinfo').read_text()
     except OSError:

@@ -1,14 +1,17 @@
 """All of the benchmark, or parts of it, one after the other."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 import logging
+from typing import Any
 
 from . import engines, machine, stages
-from .launches import count_launches
+from .engines import Options
 from .timing import Timing
 from ..errors import FcnSegError
 from ..segmenter import Segmenter
+from ..support.arrays import Size, UInt8Array
 
 CORE_PARTS = ('stages', 'engines')
 ROS_PARTS = ('dds', 'start', 'idle', 'memory', 'cameras', 'profile')
@@ -18,7 +21,7 @@ CAMERAS = (1, 2, 4, 8)
 _log = logging.getLogger(__name__)
 
 
-def choose_parts(asked):
+def choose_parts(asked: Sequence[str]) -> list[str]:
     """
     Return the parts to run.
 
@@ -36,15 +39,15 @@ def choose_parts(asked):
     return [part for part in parts if part not in missing]
 
 
-def run(options, parts, *, size, seconds, rounds, frames, image='', against='',
-        progress=print):
+def run(options: Options, parts: Sequence[str], *, size: Size, seconds: float, rounds: int,
+        frames: int, image: str = '', against: str = '',
+        progress: Callable[[str], object] = print) -> dict[str, Any]:
     """
     Run parts of the benchmark.
 
-    :param options: network, weights, models_dir, device, engine, precision and threads,
-        as for the :class:`.Segmenter`.
+    :param options: as for the :class:`.Segmenter`.
     :param parts: as of :func:`choose_parts`.
-    :param size: (width, height) of the camera's pictures.
+    :param size: of the camera's pictures.
     :param seconds: about how long each single measurement takes.
     :param rounds: how often those are taken that are compared with each other.
     :param frames: to watch the memory for.
@@ -53,13 +56,13 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', against='',
     :param progress: called with a line for each part.
     :returns: the results, ready for JSON; durations in milliseconds.  Under 'failed' are the
         parts over DDS that could not be measured, and why.
+    :raises FcnSegError: when the network cannot be had.
     """
     picture = stages.camera_picture(size, image)
     segmenter = Segmenter(**options)
-    height, width = segmenter.input_size
-    results = {'machine': machine.describe_machine(), 'run': {
-        'network': segmenter.network.name, 'input': f'{width}x{height}',
-        'camera': f'{size[0]}x{size[1]}', 'device': str(segmenter.device),
+    results: dict[str, Any] = {'machine': machine.describe_machine(), 'run': {
+        'network': segmenter.network.name, 'input': str(segmenter.input_size),
+        'camera': str(size), 'device': str(segmenter.device),
         'engine': f'{segmenter.engine.name} ({segmenter.engine.detail})'}}
     published = machine.published_rate(segmenter.network, machine.board())
     if published:
@@ -68,13 +71,11 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', against='',
         progress('steps of a frame')
         results['stages'] = stages.measure_stages(segmenter, picture, seconds)
         if segmenter.device.type == 'cuda':
-            results['launches'] = count_launches(partial(segmenter, picture))
+            results['launches'] = stages.count_launches(partial(segmenter, picture))
     forward = None
     if {'engines', 'dds'} & set(parts):
         progress('engines')
-        forwards = engines.load_forwards(
-            options['network'], options['weights'], options['models_dir'], segmenter.device,
-            options['threads'], options['precision'])
+        forwards = engines.load_forwards(options, segmenter.device)
         results['engines'], fastest = engines.measure_engines(forwards, seconds)
         results['run']['fastest engine'] = fastest
         forward = forwards[fastest]
@@ -87,25 +88,28 @@ def run(options, parts, *, size, seconds, rounds, frames, image='', against='',
     return _for_json(results)
 
 
-def _run_ros(results, parts, options, picture, forward, seconds, rounds, frames, against,
-             progress):
+def _run_ros(results: dict[str, Any], parts: Sequence[str], options: Options,
+             picture: UInt8Array, forward: Callable[[], object] | None, seconds: float,
+             rounds: int, frames: int, against: str, progress: Callable[[str], object]) -> None:
     from .dds import end_to_end
     from .dds.processes import ProcessGroup
     processes = ProcessGroup(picture)
-    steps = (
-        ('dds', 'messages', lambda: end_to_end.measure_messages(processes, seconds)),
-        ('dds', 'end_to_end', lambda: end_to_end.compare(
-            processes, options, forward, seconds, rounds, against)),
-        ('start', 'start', lambda: end_to_end.measure_start(
-            processes, options, rounds, against)),
-        ('idle', 'idle', lambda: end_to_end.measure_idle(processes, options, seconds)),
-        ('memory', 'memory', lambda: {
+    steps: dict[str, tuple[str, Callable[[], object]]] = {
+        'messages': ('dds', partial(end_to_end.measure_messages, processes, seconds))}
+    if forward is not None:
+        steps['end_to_end'] = 'dds', partial(
+            end_to_end.compare, processes, options, forward, seconds, rounds, against)
+    steps |= {
+        'start': ('start', partial(
+            end_to_end.measure_start, processes, options, rounds, against)),
+        'idle': ('idle', partial(end_to_end.measure_idle, processes, options, seconds)),
+        'memory': ('memory', lambda: {
             'bytes': end_to_end.measure_memory(processes, options, frames), 'frames': frames}),
-        ('cameras', 'cameras', lambda: end_to_end.measure_cameras(
-            processes, options, CAMERAS, seconds, rounds)),
-        ('profile', 'profiles', lambda: end_to_end.measure_profiles(processes, seconds)))
+        'cameras': ('cameras', partial(
+            end_to_end.measure_cameras, processes, options, CAMERAS, seconds, rounds)),
+        'profiles': ('profile', partial(end_to_end.measure_profiles, processes, seconds))}
     try:
-        for part, name, measure in steps:
+        for name, (part, measure) in steps.items():
             if part not in parts:
                 continue
             progress(name.replace('_', ' '))
@@ -117,7 +121,7 @@ def _run_ros(results, parts, options, picture, forward, seconds, rounds, frames,
         processes.close()
 
 
-def _for_json(value):
+def _for_json(value: Any) -> Any:
     if isinstance(value, Timing):
         return value.to_dict()
     if isinstance(value, dict):

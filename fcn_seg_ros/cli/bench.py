@@ -4,10 +4,14 @@ import argparse
 import json
 from pathlib import Path
 import sys
+from typing import TYPE_CHECKING
 
 from .network_options import add_network_options
-from .sizes import size_argument
+from .values import number_argument, size_argument
 from ..support.arrays import Size
+
+if TYPE_CHECKING:
+    from ..bench.engines import Options
 
 _PARTS = {
     'stages': 'steps of a frame: decoding, pre-processing, forward pass, post-processing',
@@ -31,9 +35,13 @@ examples:
 """
 
 
-def add_parser(subparsers):
-    """Add the command to the ``fcn-seg`` parser."""
-    parser = subparsers.add_parser(
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """
+    Add the command to the ``fcn-seg`` parser.
+
+    :param commands: of ``ArgumentParser.add_subparsers``.
+    """
+    parser = commands.add_parser(
         'bench', help='measure how fast everything is on this machine',
         description='Measure steps, engines, and the node from end to end.',
         epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -42,7 +50,7 @@ def add_parser(subparsers):
                         help="of the camera's pictures (default: 1280x720)")
     parser.add_argument('--image', default='', metavar='FILE',
                         help='what the cameras see (default: a street)')
-    parser.add_argument('--seconds', type=_positive, default=5.0, metavar='S',
+    parser.add_argument('--seconds', type=number_argument(0.1, 3600), default=5.0, metavar='S',
                         help='of each measurement (default: %(default)g)')
     parser.add_argument('--rounds', type=int, choices=range(1, 101), default=3, metavar='N',
                         help='how often those are repeated, in turns, that are compared with '
@@ -62,21 +70,23 @@ def add_parser(subparsers):
     parser.set_defaults(run=run, parts=[])
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     """
     Measure, print tables, write the files asked for.
 
+    :param args: of the parser.
     :returns: exit status, 1 when a part could not be measured.
     :raises FcnSegError: when the network cannot be had, or ROS 2 for a part that needs it.
     """
     from ..bench import report, suite
-    options = {name: getattr(args, name) for name in (
-        'network', 'weights', 'models_dir', 'device', 'engine', 'precision', 'threads')}
+    options: Options = {
+        'network': args.network, 'weights': args.weights, 'models_dir': args.models_dir,
+        'device': args.device, 'engine': args.engine, 'precision': args.precision,
+        'threads': args.threads}
     parts = suite.choose_parts(args.parts)
     results = suite.run(
-        options, parts, size=(args.size.width, args.size.height), seconds=args.seconds,
-        rounds=args.rounds, frames=args.frames, image=args.image,
-        against=args.against,
+        options, parts, size=args.size, seconds=args.seconds, rounds=args.rounds,
+        frames=args.frames, image=args.image, against=args.against,
         progress=lambda text: print(f'... {text}', file=sys.stderr, flush=True))
     print(report.to_text(results))
     if args.json:
@@ -90,15 +100,8 @@ def run(args):
     return int('failed' in results)
 
 
-def _checkout(text):
+def _checkout(text: str) -> str:
     folder = Path(text).expanduser().resolve()
     if not (folder / 'fcn_seg_ros' / '__init__.py').is_file():
         raise argparse.ArgumentTypeError(f'{folder} is no checkout of fcn_seg_ros')
     return str(folder)
-
-
-def _positive(text):
-    value = float(text)
-    if not 0.1 <= value <= 3600:
-        raise argparse.ArgumentTypeError('must be 0.1 to 3600')
-    return value

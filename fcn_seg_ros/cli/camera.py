@@ -2,16 +2,17 @@
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 import itertools
-import math
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from .values import number_argument, size_argument
 from ..errors import FcnSegError, MediaError
 from ..images.raw import ENCODABLE
-from ..support.arrays import parse_size, Size, UInt8Array
+from ..support.arrays import Size, UInt8Array
 
 if TYPE_CHECKING:
     from ..geometry.calibration import Calibration
@@ -28,20 +29,20 @@ examples:
 """
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """
     Add the command to the ``fcn-seg`` parser.
 
-    :param subparsers: what argparse's ``add_subparsers()`` returned.
+    :param commands: of ``ArgumentParser.add_subparsers``.
     """
-    parser = subparsers.add_parser(
+    parser = commands.add_parser(
         'camera', help='publish a video, images or a webcam as a ROS camera',
         description='Publish a video, an image, a folder or glob of images, or a V4L2 device '
                     'as sensor_msgs/Image with camera_info.',
         epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('source', metavar='SOURCE',
                         help='video, image, folder, glob (in quotes), /dev/videoN or N')
-    parser.add_argument('--rate', type=_rate, metavar='HZ',
+    parser.add_argument('--rate', type=number_argument(0.001, 1000), metavar='HZ',
                         help="pictures a second (default: the video's or the device's own, "
                              f'{_DEFAULT_RATE:g} for images)')
     end = parser.add_mutually_exclusive_group()
@@ -50,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
     end.add_argument('--once', action='store_false', dest='loop', help='end after one round')
     parser.add_argument('--wait', action='store_true',
                         help='publish nothing before somebody subscribes')
-    parser.add_argument('--size', type=_size, metavar='WxH',
+    parser.add_argument('--size', type=partial(size_argument, least=1), metavar='WxH',
                         help='size to stretch pictures to, or to ask a device for')
     parser.add_argument('--encoding', choices=ENCODABLE, default='rgb8',
                         help='of the images (default: %(default)s)')
@@ -91,16 +92,16 @@ def run(args: argparse.Namespace) -> None:
     first = next(pictures)
     calibrate(first.shape[1], first.shape[0])
     try:
-        from ..ros import camera_tool as image_source
+        from ..ros import camera_tool
     except ImportError as error:
         raise FcnSegError(
             f'"fcn-seg camera" needs ROS 2 ({error}): source its setup.bash, or install the '
             "wheels of PyPI: pip install 'fcn_seg_ros[ros]'") from None
-    options = image_source.SourceOptions(
+    options = camera_tool.SourceOptions(
         topic=args.topic, namespace=args.namespace, rate=rate, encoding=args.encoding,
         transport=args.transport, frame_id=args.frame_id, qos=args.qos, stamp=args.stamp)
-    image_source.run(itertools.chain((first,), pictures), options, calibrate, live=is_device,
-                     wait=args.wait, ros_args=args.ros_args)
+    camera_tool.run(itertools.chain((first,), pictures), options, calibrate, live=is_device,
+                    wait=args.wait, ros_args=args.ros_args)
 
 
 def _open(args: argparse.Namespace) -> tuple[bool, float, Iterator[UInt8Array]]:
@@ -144,20 +145,3 @@ def _calibration(args: argparse.Namespace) -> 'Callable[[int, int], Calibration]
     if args.hfov is not None:
         return lambda width, height: Calibration.from_field_of_view(width, height, args.hfov)
     return Calibration
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.001 <= value <= 1000:
-        raise argparse.ArgumentTypeError('must be a number from 0.001 to 1000')
-    return value
-
-
-def _size(text: str) -> Size:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

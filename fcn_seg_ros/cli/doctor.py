@@ -4,6 +4,8 @@ import argparse
 from functools import partial, update_wrapper
 import json
 
+from .values import number_argument
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """
@@ -23,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
                         help='of node and camera (default: any)')
     parser.add_argument('--node', default='', metavar='NAME',
                         help="the segmentation node's name (default: any)")
-    parser.add_argument('--patience', type=_seconds, default=5.0, metavar='S',
+    parser.add_argument('--patience', type=number_argument(0.1, 20), default=5.0, metavar='S',
                         help='seconds that each thing on the graph is waited for '
                              '(default: %(default)s)')
     parser.add_argument('--json', action='store_true', help='print JSON for programs')
@@ -52,13 +54,3 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([{**finding._asdict(), 'level': finding.level.name.lower()}
                           for finding in findings], indent=2))
     return max((finding.level for finding in findings), default=Level.OK)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.1 <= value <= 20:
-        raise argparse.ArgumentTypeError('must be a number of seconds from 0.1 to 20')
-    return value

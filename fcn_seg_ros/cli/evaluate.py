@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, TYPE_CHECKING
 
-from .network_options import add_network_options
-from .sizes import size_argument
+from .network_options import add_head_option, add_network_options
+from .values import size_argument
 from ..support.arrays import Size
 from ..support.atomic_files import write_file
 
@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument('--data', required=True, metavar='NAME',
                         help='name of a data set that docs/training.md lists, such as camvid, '
                              'folder, labelme, coco, cvat, roboflow or labelstudio')
-    parser.add_argument('--root', required=True, metavar='DIR',
+    parser.add_argument('--root', required=True, metavar='FOLDER',
                         help='folder of the data set, or the zip file of an export')
     parser.add_argument('--split', default='val', help='part of the data set (default: val)')
     parser.add_argument('--include', action='append', default=[], metavar='PATTERN',
@@ -48,9 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                         help="input size, pixels (default: the network's)")
     parser.add_argument('--scores', default='interpolated', choices=('interpolated', 'grid'),
                         help='masks of interpolated scores, or of the winner of each grid cell')
-    parser.add_argument('--head', default='main', choices=('main', 'stride32'),
-                        help='the decoder, or the stride-32 head that the published ones have, '
-                             'which PyTorch runs in fp32')
+    add_head_option(parser, ', which PyTorch runs in fp32')
     parser.add_argument('--robustness', action='store_true',
                         help='also under brightness, blur, noise, JPEG and scale changes')
     parser.add_argument('--against', default='', metavar='NAME',

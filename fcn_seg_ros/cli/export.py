@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from .network_options import add_network_option, add_weights_options
-from .sizes import size_argument
+from .network_options import add_head_option, add_network_option, add_weights_options
+from .values import size_argument
 from ..support.arrays import Size
 
 _CALIBRATION_PICTURES = 64
@@ -23,9 +23,8 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
                     'published networks, which jetson-inference takes.')
     add_network_option(parser)
     add_weights_options(parser)
-    parser.add_argument('--output', required=True, metavar='DIR', help='folder to write into')
-    parser.add_argument('--head', default='main', choices=('main', 'stride32'),
-                        help='which scores to export (default: %(default)s)')
+    parser.add_argument('--output', required=True, metavar='FOLDER', help='folder to write into')
+    add_head_option(parser)
     parser.add_argument('--name', default='', help="name in network.yaml (default: the network's)")
     parser.add_argument('--size', type=size_argument, metavar='WxH', help='input size, pixels')
     parser.add_argument('--opset', type=int, metavar='N', help='ONNX operator set (default: 11)')

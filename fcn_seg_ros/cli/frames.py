@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Iterable
-import sys
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from .console import progress, warn
 from .network_options import add_network_options, create_segmenter
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ first ones.
 """
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """
     Add the command to the ``fcn-seg`` parser.
 
-    :param subparsers: what argparse's ``add_subparsers()`` returned.
+    :param commands: of ``ArgumentParser.add_subparsers``.
     """
-    parser = subparsers.add_parser(
+    parser = commands.add_parser(
         'frames', help='choose the pictures of recordings that are most worth labelling',
         description='Choose the pictures of bags, videos and folders that are most worth '
                     'labelling: sharp, unlike each other, spread over all there is, and rather '
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     selection = Selection(args.count, args.rate, args.seed, tuple(args.topic), args.prelabel)
     check(args.source, args.output)
     outcome = select_frames(create_segmenter(args, ignore_classes=('void',)), args.source,
-                            args.output, selection, progress=_progress, report=_warn)
+                            args.output, selection, progress=_bar, report=warn)
     left_out = ', '.join(f'{count} {why}' for why, count in sorted(outcome.left_out.items()))
     print(f'looked at {outcome.seen} pictures'
           + (f', left out {left_out}' if left_out else ''))
@@ -75,11 +75,5 @@ def run(args: argparse.Namespace) -> None:
           'frames.csv, contact_sheet.jpg')
 
 
-def _progress(shots: 'Iterable[Shot]', title: str) -> 'Iterable[Shot]':
-    from tqdm import tqdm
-    return tqdm(shots, unit='picture', desc=title, disable=None, dynamic_ncols=True)
-
-
-def _warn(line: str) -> None:
-    from tqdm import tqdm
-    tqdm.write(f'fcn-seg: {line}', file=sys.stderr)
+def _bar(shots: 'Iterable[Shot]', title: str) -> 'Iterable[Shot]':
+    return progress(shots, unit='picture', title=title)

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any, TYPE_CHECKING
 
+from ..inference.engines import ENGINES, PRECISIONS
+
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
@@ -52,6 +54,19 @@ def add_device_option(parser: argparse._ActionsContainer) -> None:
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
 
 
+def add_head_option(parser: argparse._ActionsContainer, note: str = '') -> None:
+    """
+    Add the option that chooses which of a network's scores are taken.
+
+    :param parser: gets the option.
+    :param note: what more there is to say of the coarse head.
+    """
+    parser.add_argument('--head', default='main', choices=('main', 'stride32'),
+                        help="whose scores: main, the decoder's; stride32, those of the coarse "
+                             f'head that the published networks have{note} '
+                             '(default: %(default)s)')
+
+
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """
     Add the options that choose a network and what runs it.
@@ -62,8 +77,8 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     add_network_option(group)
     add_weights_options(group)
     add_device_option(group)
-    group.add_argument('--engine', default='auto', help='auto, torch, tensorrt or onnxruntime')
-    group.add_argument('--precision', default='auto', help='auto, fp32, fp16, bf16 or int8')
+    group.add_argument('--engine', default='auto', help=', '.join(ENGINES))
+    group.add_argument('--precision', default='auto', help=', '.join(PRECISIONS))
     group.add_argument('--threads', type=int, default=0, metavar='N',
                        help="CPU threads, 0 = the engine's own choice")
 

@@ -1,13 +1,13 @@
 """``fcn-seg segment``: images, folders, videos and bags through a network."""
 
 import argparse
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-import sys
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from .console import progress, warn
 from .network_options import add_network_options, create_segmenter
+from .values import number_argument, Renamed
 from ..errors import MediaError
 from ..support.arrays import parse_size, Size
 
@@ -27,13 +27,13 @@ examples:
 """
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(commands: argparse._SubParsersAction) -> None:
     """
     Add the command to the ``fcn-seg`` parser.
 
-    :param subparsers: what argparse's ``add_subparsers()`` returned.
+    :param commands: of ``ArgumentParser.add_subparsers``.
     """
-    parser = subparsers.add_parser(
+    parser = commands.add_parser(
         'segment', help='segment images, a video or a rosbag2 recording',
         description='Segment an image, a folder or glob of images, a video, or a rosbag2 '
                     'recording (mcap, sqlite3).',
@@ -52,15 +52,17 @@ def add_parser(subparsers: Any) -> None:
     group.add_argument('--alpha', type=_alpha, default=0.5, metavar='A',
                        help='weight of the colours in the overlay, 0 to 1 (above 1: of 255, '
                             'as in jetson-inference; default: %(default)s)')
-    group.add_argument('--output-size', type=_size, default='input', metavar='SIZE',
+    group.add_argument('--mask-size', type=_size, default='input', metavar='SIZE',
                        help="size of the masks: input, network (the network's input size) "
                             'or WIDTHxHEIGHT (default: %(default)s)')
+    group.add_argument('--output-size', type=_size, dest='mask_size', default=argparse.SUPPRESS,
+                       action=Renamed, help=argparse.SUPPRESS)
     group.add_argument('--filter-mode', choices=('linear', 'point'), default='linear',
                        help='interpolate the scores, or take the nearest of their grid '
                             '(default: %(default)s)')
     group.add_argument('--ignore-class', action='append', metavar='LABEL',
                        help='never predict this class; can be repeated (default: void)')
-    group.add_argument('--min-confidence', type=_share, default=0.0, metavar='P',
+    group.add_argument('--min-confidence', type=number_argument(0, 1), default=0.0, metavar='P',
                        help='pixels below this probability become unknown (255)')
     group.add_argument('--stats', type=_stats_file, metavar='FILE',
                        help='write the shares per class to a .csv or .json file')
@@ -103,7 +105,7 @@ def _run_images(args: argparse.Namespace, renderer: 'Renderer') -> int:
     segmenter, stats = _load(args)
     failures = jobs.segment_images(
         segmenter, paths, plans, renderer, stats, mask_size=_mask_size(args),
-        progress=partial(_progress, unit='image', total=len(paths)), report=_warn)
+        progress=partial(progress, unit='image', total=len(paths)), report=warn)
     if not stats.rows and len(paths) > 1:
         raise MediaError(f'none of the {len(paths)} images of {args.input} can be read')
     if stats.rows:
@@ -121,7 +123,7 @@ def _run_video(args: argparse.Namespace, renderer: 'Renderer') -> int:
         segmenter, stats = _load(args)
         jobs.segment_video(
             segmenter, video, plan, renderer, stats, mask_size=_mask_size(args),
-            progress=partial(_progress, unit='frame', total=video.length), report=_warn)
+            progress=partial(progress, unit='frame', total=video.length), report=warn)
     _finish(args, stats, 'frame', ', '.join(str(path) for path in plan.values()))
     return 0
 
@@ -132,8 +134,8 @@ def _run_bag(args: argparse.Namespace, renderer: 'Renderer') -> int:
     segmenter, stats = _load(args)
     job = bags.BagSegmenter(segmenter, renderer, mask_size=_mask_size(args))
     job.run(args.input, args.output, stats, topics=args.topic,
-            progress=lambda messages, total: _progress(messages, unit='image', total=total),
-            report=_warn)
+            progress=lambda messages, total: progress(messages, unit='image', total=total),
+            report=warn)
     _finish(args, stats, 'image', args.output)
     return 0
 
@@ -156,20 +158,8 @@ def _finish(args: argparse.Namespace, stats: 'StatsTable', unit: str, where: str
     print(f'{stats.summary()}\n{count} {unit}{"s" if count != 1 else ""} -> {where}')
 
 
-def _progress(items: Iterable[Any], *, unit: str, total: int | None) -> Iterable[Any]:
-    from tqdm import tqdm
-    # disable=None: no bar when stderr is not a terminal, or for a single picture.
-    return tqdm(items, unit=unit, total=total, disable=True if total == 1 else None,
-                dynamic_ncols=True)
-
-
-def _warn(line: str) -> None:
-    from tqdm import tqdm
-    tqdm.write(f'fcn-seg: {line}', file=sys.stderr)
-
-
 def _mask_size(args: argparse.Namespace) -> Size | str | None:
-    return None if args.output_size == 'input' else args.output_size
+    return None if args.mask_size == 'input' else args.mask_size
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -177,17 +167,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _alpha(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 255:
-        raise argparse.ArgumentTypeError('must be 0 to 1 (or up to 255)')
+    value = number_argument(0, 255)(text)
     return value / 255 if value > 1 else value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError('must be 0 to 1')
-    return value
 
 
 def _size(text: str) -> Size | str:

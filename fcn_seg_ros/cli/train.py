@@ -20,8 +20,8 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
                     'last/ of the output can be dropped into the models folder and used by '
                     'name. Start it with torchrun to use several devices.')
     parser.add_argument('recipe', help='YAML file, or the name of one in config/recipes')
-    parser.add_argument('--output', required=True, metavar='DIR', help='folder of the run')
-    parser.add_argument('--root', default='', metavar='DIR',
+    parser.add_argument('--output', required=True, metavar='FOLDER', help='folder of the run')
+    parser.add_argument('--root', default='', metavar='FOLDER',
                         help="folder of the data set, where the recipe doesn't say it")
     parser.add_argument('--data', default='', metavar='NAME',
                         help="kind of the data set instead of the recipe's, such as folder, "

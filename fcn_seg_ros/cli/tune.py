@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .network_options import add_device_option, add_network_option, add_weights_options
+from .values import number_argument
 from ..errors import FcnSegError
 from ..support.arrays import UInt8Array
 
@@ -34,14 +35,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add_network_option(parser)
     add_weights_options(parser)
     add_device_option(parser)
-    parser.add_argument('--images', default='', metavar='DIR',
+    parser.add_argument('--images', default='', metavar='FOLDER',
                         help="pictures like your camera's (default: the demo's clip)")
     parser.add_argument('--data', default='', metavar='NAME',
                         help='labelled pictures instead, which the table then has the mean IoU '
                              'of: name of a data set, as fcn-seg evaluate takes it')
-    parser.add_argument('--root', default='', metavar='DIR', help='folder of the data set')
+    parser.add_argument('--root', default='', metavar='FOLDER', help='folder of the data set')
     parser.add_argument('--split', default='val', help='part of the data set (default: val)')
-    parser.add_argument('--agreement', type=_share, default=0.99, metavar='SHARE',
+    parser.add_argument('--agreement', type=number_argument(0, 1), default=0.99, metavar='SHARE',
                         help='share of the pixels that must have the same class as in fp32, 0 '
                              'to 1 (default: %(default)s)')
     parser.add_argument('--rounds', type=int, choices=range(1, 101), default=5, metavar='N',
@@ -102,10 +103,3 @@ def _labelled(name: str, root: str, split: str) -> 'tuple[list[UInt8Array], Labe
     items = [dataset[index] for index in range(0, len(dataset), step)]
     return ([picture.permute(1, 2, 0).contiguous().numpy() for picture, _ in items],
             Labels([mask.numpy() for _, mask in items], dataset.classes))
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError('must be 0 to 1')
-    return value

@@ -8,7 +8,8 @@ from typing import Any
 
 import cv2
 
-from .camera import CameraModel, rescaled_info
+from .camera import CameraModel
+from .rescaled import rescaled_info
 from ..errors import CalibrationError, RegistryError
 from ..support.safe_yaml import is_integer, is_number, load_yaml
 

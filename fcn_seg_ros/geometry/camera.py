@@ -4,8 +4,7 @@ A camera's calibration, and the rays of a mask's pixels that follow from it.
 The numbers are those of sensor_msgs/CameraInfo: K, D (or P, when the image is rectified)
 belong to the full sensor.  A mask pixel follows CameraInfo's own order: the ROI's offset
 (in unbinned pixels) is taken off, the result divided by the binning, as image_geometry
-does, and then scaled to the mask.  Scaling goes by pixel centres, u' = (u + 0.5) s - 0.5,
-since it resamples the picture.
+does, and then scaled to the mask (rescaled.py).
 """
 
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import distortion
+from .rescaled import is_size, scale_axis
 from ..errors import CalibrationError
 from ..support.arrays import BoolArray, Float32Array, Float64Array, Size
 
@@ -109,7 +109,7 @@ class CameraModel:
         :raises CalibrationError: when they do not.
         """
         expected = self.image_size
-        if not _is_size((height, width), expected):
+        if not is_size((height, width), expected):
             raise CalibrationError(
                 f'camera_info is for {expected[1]}x{expected[0]} images, these have '
                 f'{width}x{height}: publish the camera_info that goes with them')
@@ -131,9 +131,9 @@ class CameraModel:
         m = self.p if self.rectified else self.k
         row = 4 if self.rectified else 3
         (fx, cx), (fy, cy) = (
-            _scale(m[0], m[2], self.roi[0], self.binning[0], width / image_width),
-            _scale(m[row + 1], m[row + 2], self.roi[1], self.binning[1],
-                   height / image_height))
+            scale_axis(m[0], m[2], self.roi[0], self.binning[0], width / image_width),
+            scale_axis(m[row + 1], m[row + 2], self.roi[1], self.binning[1],
+                       height / image_height))
         return MaskCamera(height=height, width=width, fx=fx, fy=fy, cx=cx, cy=cy,
                           kind=self.kind, d=self.d)
 
@@ -229,72 +229,6 @@ class MaskCameraCache:
         if self._kept is None or key != self._kept[0]:
             self._kept = key, model.for_mask(height, width, image_size)
         return self._kept[1]
-
-
-@dataclass(frozen=True)
-class RescaledInfo:
-    """The fields of a CameraInfo that scaling changes; D, R and the model stay as they are."""
-
-    width: int
-    height: int
-    k: tuple[float, ...]
-    p: tuple[float, ...]
-    binning: tuple[int, int] = (0, 0)
-    roi: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-
-def rescaled_info(*, width: int, height: int, k: Sequence[float], p: Sequence[float],
-                  binning_x: int = 0, binning_y: int = 0, roi: Sequence[int] = (0, 0, 0, 0),
-                  mask_height: int, mask_width: int, image_size: tuple[int, int] | None = None
-                  ) -> RescaledInfo | None:
-    """
-    Return the calibration of the mask itself, for a CameraInfo beside it.
-
-    K and P move as in :meth:`CameraModel.for_mask`, the translation in P (focal length
-    times baseline) scales with the focal length; ROI and binning are used up.  Nothing is
-    checked, and an uncalibrated K or P stays zero: whoever reads it shall find out.
-
-    :param width: as in :meth:`CameraModel.from_calibration`, and so the six that follow.
-    :param height: see there.
-    :param k: see there.
-    :param p: see there.
-    :param binning_x: see there.
-    :param binning_y: see there.
-    :param roi: see there.
-    :param mask_height: rows of the mask, pixels.
-    :param mask_width: columns of the mask, pixels.
-    :param image_size: as in :meth:`CameraModel.for_mask`.
-    :returns: :class:`RescaledInfo`, or None when images of this size do not belong to the
-        calibration, as while a camera changes its size.
-    """
-    bx, by = max(1, binning_x), max(1, binning_y)
-    x_offset, y_offset = roi[:2]
-    roi_width, roi_height = roi[2] or width - x_offset, roi[3] or height - y_offset
-    expected = max(1, roi_height // by), max(1, roi_width // bx)
-    image_height, image_width = image_size or expected
-    if (k[0] != 0.0 or p[0] != 0.0) and not _is_size((image_height, image_width), expected):
-        return None
-    sx, sy = mask_width / image_width, mask_height / image_height
-    new_k, new_p = list(map(float, k)), list(map(float, p))
-    if k[0] != 0.0:
-        new_k[0], new_k[2] = _scale(k[0], k[2], x_offset, bx, sx)
-        new_k[4], new_k[5] = _scale(k[4], k[5], y_offset, by, sy)
-    if p[0] != 0.0:
-        new_p[0], new_p[2] = _scale(p[0], p[2], x_offset, bx, sx)
-        new_p[5], new_p[6] = _scale(p[5], p[6], y_offset, by, sy)
-        new_p[3], new_p[7] = p[3] * sx / bx, p[7] * sy / by
-    return RescaledInfo(width=mask_width, height=mask_height, k=tuple(new_k), p=tuple(new_p))
-
-
-def _is_size(size: Sequence[int], expected: Sequence[int]) -> bool:
-    """Tell whether a (height, width) is the expected one, or a pixel more by rounding."""
-    return all(0 <= got - wanted <= 1 for got, wanted in zip(size, expected))
-
-
-def _scale(focal: float, centre: float, offset: int, binning: int, scale: float
-           ) -> tuple[float, float]:
-    """Return focal length and principal point after ROI, binning and resampling, one axis."""
-    return focal / binning * scale, ((centre - offset) / binning + 0.5) * scale - 0.5
 
 
 def _check_matrix(name: str, rows: Sequence[Sequence[float]], width: int, height: int) -> None:

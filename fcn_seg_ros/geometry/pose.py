@@ -33,11 +33,6 @@ class Pose:
     translation: Float64Array
 
     @classmethod
-    def identity(cls) -> 'Pose':
-        """Return the pose of a frame that is its parent."""
-        return cls(np.eye(3), np.zeros(3))
-
-    @classmethod
     def from_quaternion(cls, translation: npt.ArrayLike, quaternion: npt.ArrayLike) -> 'Pose':
         """
         Return the pose of a translation and a quaternion.

@@ -22,17 +22,17 @@ class Ladder(nn.Module):
 
     def __init__(self, num_classes: int, stride: int = 4) -> None:
         super().__init__()
-        self.top = _convolution(512, 96, 1)
-        self.lateral16, self.blend16 = _convolution(256, 96, 1), _convolution(96, 96, 3)
-        self.lateral8, self.blend8 = _convolution(128, 96, 1), _convolution(96, 64, 3)
-        self.lateral4, self.blend4 = _convolution(64, 64, 1), _convolution(64, 64, 3)
+        self.top = convolution(512, 96, 1)
+        self.lateral16, self.blend16 = convolution(256, 96, 1), convolution(96, 96, 3)
+        self.lateral8, self.blend8 = convolution(128, 96, 1), convolution(96, 64, 3)
+        self.lateral4, self.blend4 = convolution(64, 64, 1), convolution(64, 64, 3)
         channels = 64
         self._reaches2 = stride == 2
         if self._reaches2:
             channels = 24
-            self.narrow = _convolution(64, channels, 1)
-            self.lateral2 = _convolution(64, channels, 1)
-            self.blend2 = _convolution(channels, channels, 3)
+            self.narrow = convolution(64, channels, 1)
+            self.lateral2 = convolution(64, channels, 1)
+            self.blend2 = convolution(channels, channels, 3)
         self.dropout = nn.Dropout(0.1)
         self.score = nn.Conv2d(channels, num_classes, 1)
 
@@ -62,8 +62,14 @@ def _enlarge(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode='bilinear', align_corners=False)
 
 
-def _convolution(inputs: int, outputs: int, size: int) -> nn.Sequential:
-    """Return a convolution with batch norm and ReLU."""
+def convolution(inputs: int, outputs: int, size: int) -> nn.Sequential:
+    """
+    Return a convolution with batch norm and ReLU.
+
+    :param inputs: channels that it takes.
+    :param outputs: channels that it gives.
+    :param size: of its kernel, odd.
+    """
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False),
         nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

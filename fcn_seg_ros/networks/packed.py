@@ -7,7 +7,8 @@ import shutil
 
 from .archive import unpack
 from .fetch import WORK_DIR
-from .registry import NETWORK_FILE, Registry, WEIGHT_SUFFIXES, weights_below
+from .folders import NETWORK_FILE, WEIGHT_SUFFIXES, weights_below
+from .registry import Registry
 from ..errors import FetchError, RegistryError, WeightsError
 from ..support.atomic_files import sync
 from ..support.digests import file_sha256

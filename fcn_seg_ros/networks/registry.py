@@ -18,21 +18,17 @@ from types import MappingProxyType
 
 from .classes import class_set_from_labels, ClassSet, read_labels
 from .decoders import DECODERS
+from .folders import NETWORK_FILE, network_folders, weights_below
 from ..errors import NoFolderError, RegistryError
 from ..support.arrays import Size
 from ..support.paths import models_dir as find_models_dir, share_dir
 from ..support.safe_yaml import Fields, is_number, load_yaml
-
-NETWORK_FILE = 'network.yaml'
-WEIGHT_SUFFIXES = ('.safetensors', '.onnx', '.pth')
-"""File types of weights, the preferred first."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _MAX_SIDE = 8192
 _NAME = r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}'
-_PREFERRED_STEMS = ('model', 'fcn_resnet18')
 _KEYS = ('name', 'aliases', 'classes', 'width', 'height', 'decoder', 'accuracy', 'mean_iou',
          'fps', 'archive', 'urls', 'sha256', 'mean', 'std', 'terms')
 
@@ -116,9 +112,9 @@ class Registry:
         """
         registry = cls(models_dir, share_dir())
         for base in registry._users_folders():
-            for folder in _network_folders(base):
+            for folder in network_folders(base):
                 registry._add_users_own(folder)
-        for folder in _network_folders(registry.share / 'models'):
+        for folder in network_folders(registry.share / 'models'):
             registry._add(registry._read_folder(folder))
         for network in registry._read_published(registry.share / 'config' / 'networks.yaml'):
             registry._add(network)
@@ -174,7 +170,7 @@ class Registry:
         Looked for in the network's own folder, in ``models_dir/<name>`` (also under an
         alias or the name of its archive's folder), then among the bundled networks, in
         each also one folder deeper; of several files the first of
-        :data:`WEIGHT_SUFFIXES` is taken.
+        :data:`.WEIGHT_SUFFIXES` is taken.
 
         :param network: one of this registry.
         :raises RegistryError: when a folder holds several files that could be meant.
@@ -285,38 +281,3 @@ def _read_fps(fields: Fields) -> Mapping[str, float]:
 
 def _key(name: str) -> str:
     return name.strip().lower().replace('_', '-')
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    """Return the visible folders in a folder, sorted; none where it cannot be read."""
-    try:
-        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith('.'))
-    except OSError:
-        return []
-
-
-def _network_folders(base: Path) -> list[Path]:
-    return [folder for folder in _subfolders(base) if (folder / NETWORK_FILE).is_file()]
-
-
-def weights_below(folder: Path) -> Path | None:
-    """
-    Return the weights file in a folder or in one of its subfolders, or None.
-
-    :param folder: where to look.
-    :raises RegistryError: when several files could be meant.
-    """
-    return next(filter(None, map(_weights_in, (folder, *_subfolders(folder)))), None)
-
-
-def _weights_in(folder: Path) -> Path | None:
-    """Return the weights file directly in a folder, or None."""
-    for suffix in WEIGHT_SUFFIXES:
-        files = sorted(p for p in folder.glob('*' + suffix) if p.is_file())
-        preferred = [p for stem in _PREFERRED_STEMS for p in files if p.stem == stem]
-        if preferred or len(files) == 1:
-            return (preferred or files)[0]
-        if files:
-            raise RegistryError(
-                f'{folder} has several {suffix} files: name the one to use model{suffix}')
-    return None

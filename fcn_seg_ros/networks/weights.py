@@ -16,7 +16,8 @@ from .classes import ClassSet
 from .decoders import DECODERS, STRIDE32_HEAD
 from .labels import ADVICE, installed_classes
 from .model import FCNResNet18
-from .onnx_weights import format_shape, read_onnx
+from .onnx_walk import format_shape
+from .onnx_weights import read_onnx
 from .registry import Network
 from ..errors import WeightsError
 from ..support.text import one_line

@@ -125,6 +125,42 @@ def beginning_of(path: Path) -> bytes:
         raise MediaError(f'cannot read {path}: {error.strerror}') from None
 
 
+def why_no_video(name: str) -> str:
+    """
+    Return why a file is no video, where its beginning tells, or ''.
+
+    :param name: its path.
+    :returns: an error's end, such as ": it is empty".
+    """
+    data = beginning_of(Path(name))
+    if not data:
+        return ': it is empty'
+    if data[4:8] == b'ftyp' and not _has_index(Path(name)):
+        return (': its index (moov) is missing, as where a recording was cut off; '
+                'the tool untrunc may save it')
+    return ''
+
+
+def _has_index(path: Path) -> bool:
+    """Tell whether a file of boxes, as MP4 and MOV are, has its index and all bytes of it."""
+    size = path.stat().st_size
+    with open(path, 'rb') as file:
+        at = 0
+        while True:
+            head = file.read(16)
+            if len(head) < 8:
+                return False
+            length = int.from_bytes(head[:4], 'big')
+            if length == 1:
+                length = int.from_bytes(head[8:], 'big')
+            if head[4:8] == b'moov':
+                return at + length <= size
+            if length < 8:
+                return False
+            at += length
+            file.seek(at)
+
+
 def is_bag_name(name: str) -> bool:
     """
     Tell whether a file's name is that of a recording, zipped (``.zstd``) or not.

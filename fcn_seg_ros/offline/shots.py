@@ -57,7 +57,7 @@ def recording_names(sources: Sequence[str | os.PathLike[str]]) -> list[str]:
         if kind_of(source) == 'images' and not path.is_dir():
             path = list_images(source)[0]
         path = path.resolve()
-        name = _plain(path.name if path.is_dir() else path.stem) or 'recording'
+        name = _for_a_file_name(path.name if path.is_dir() else path.stem) or 'recording'
         taken = sum(other == name or other.startswith(f'{name}-copy') for other in names)
         names.append(f'{name}-copy{taken}' if taken else name)
     return names
@@ -100,7 +100,7 @@ def _of_bag(source: Path, name: str, wanted: Wanted, topics: Sequence[str],
         if not topics:
             chosen = {topic: group for topic, group in chosen.items()
                       if not is_no_picture(topic)} or chosen
-        names = {topic: f'{name}_{_plain(topic)}' if len(chosen) > 1 else name
+        names = {topic: f'{name}_{_for_a_file_name(topic)}' if len(chosen) > 1 else name
                  for topic in chosen}
         counts = dict.fromkeys(chosen, 0)
         begin = None
@@ -153,7 +153,7 @@ def _of_files(source: str | os.PathLike[str], name: str, wanted: Wanted, kind: s
         why = wanted(name, number, None)
         if not why:
             continue
-        inner = '_'.join(map(_plain, path.relative_to(root).with_suffix('').parts))
+        inner = '_'.join(map(_for_a_file_name, path.relative_to(root).with_suffix('').parts))
         file_name = name if kind == 'image' else f'{name}_{inner}'
         try:
             yield Shot(name, number, None, file_name, why, read_picture(path))
@@ -161,6 +161,6 @@ def _of_files(source: str | os.PathLike[str], name: str, wanted: Wanted, kind: s
             yield Shot(name, number, None, file_name, why, None, str(error))
 
 
-def _plain(text: str) -> str:
+def _for_a_file_name(text: str) -> str:
     """Return a text for a file's name: letters, digits, dots, dashes and underscores."""
     return re.sub(r'[^\w.]+', '-', text).strip('-.')

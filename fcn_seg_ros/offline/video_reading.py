@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from .kinds import beginning_of, kind_of, local_source
+from .kinds import kind_of, local_source, why_no_video
 from ..errors import MediaError
 from ..images.raw import check_size
 from ..support.arrays import UInt8Array
@@ -169,7 +169,7 @@ class _AvReader:
             self._container = av.open(os.path.abspath(name), metadata_errors='replace')
         except (self._errors, OSError, ValueError):
             raise MediaError(f'{name} cannot be opened as an image or a video'
-                             f'{_reason(name)}') from None
+                             f'{why_no_video(name)}') from None
         try:
             self._stream = self._choose(name)
         except MediaError:
@@ -209,7 +209,7 @@ class _AvReader:
         streams = [stream for stream in self._container.streams.video
                    if not int(stream.disposition) & 0x400]  # attached picture
         if not streams:
-            reason = _reason(name) or ': it has no stream of pictures'
+            reason = why_no_video(name) or ': it has no stream of pictures'
             raise MediaError(f'{name} cannot be opened as an image or a video{reason}')
         stream = streams[0]
         if stream.codec_context is None:
@@ -244,7 +244,7 @@ class _OpenCVReader:
         if not self._capture.isOpened():
             what = 'a camera' if is_device else 'an image or a video'
             raise MediaError(f'{name} cannot be opened as {what}'
-                             f'{"" if is_device else _reason(name)}')
+                             f'{"" if is_device else why_no_video(name)}')
         self.rate: float | None = self._capture.get(cv2.CAP_PROP_FPS)
         length = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.length = int(length) if math.isfinite(length) and length >= 1 else None
@@ -279,37 +279,6 @@ class _OpenCVReader:
     def _fourcc(self) -> str:
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC)) & 0xffffffff
         return code.to_bytes(4, 'little').decode('ascii', 'replace').strip('\0 ')
-
-
-def _reason(name: str) -> str:
-    """Return why a file is no video, where its beginning tells, or ''."""
-    data = beginning_of(Path(name))
-    if not data:
-        return ': it is empty'
-    if data[4:8] == b'ftyp' and not _has_index(Path(name)):
-        return (': its index (moov) is missing, as where a recording was cut off; '
-                'the tool untrunc may save it')
-    return ''
-
-
-def _has_index(path: Path) -> bool:
-    """Tell whether a file of boxes, as MP4 and MOV are, has its index and all bytes of it."""
-    size = path.stat().st_size
-    with open(path, 'rb') as file:
-        at = 0
-        while True:
-            head = file.read(16)
-            if len(head) < 8:
-                return False
-            length = int.from_bytes(head[:4], 'big')
-            if length == 1:
-                length = int.from_bytes(head[8:], 'big')
-            if head[4:8] == b'moov':
-                return at + length <= size
-            if length < 8:
-                return False
-            at += length
-            file.seek(at)
 
 
 @contextmanager

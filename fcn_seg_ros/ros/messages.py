@@ -7,7 +7,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from ..errors import ImageError
-from ..geometry.camera import rescaled_info
+from ..geometry.rescaled import rescaled_info
 from ..images.compressed import decode
 from ..images.raw import to_rgb
 from ..support.arrays import Size, UInt8Array

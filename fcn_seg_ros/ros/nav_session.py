@@ -6,7 +6,7 @@ from std_msgs.msg import Header
 
 from .inputs.tf import check_stamp, Transforms
 from .mounted import Mounted
-from .navigation import CameraPipeline, GridPipeline
+from .navigation import CameraPlaces, SharedGrid
 from .settings import Settings
 from ..geometry.pose import Pose
 from ..navigation.roles import load_overrides, RoleTable
@@ -34,19 +34,19 @@ class NavigationSession:
         self._settings = settings
         self._roles = RoleTable.from_classes(
             classes, load_overrides(settings.roles) if settings.roles else None)
-        self.grid = GridPipeline(settings.costmap, settings.costmap.frame)
+        self.grid = SharedGrid(settings.costmap, settings.costmap.frame)
         self._mounts = {camera: pose for camera, mount in settings.mounts.items()
                         if (pose := mount.pose()) is not None}
-        self._cameras: dict[str, CameraPipeline] = {}
+        self._cameras: dict[str, CameraPlaces] = {}
 
-    def camera(self, name: str) -> CameraPipeline:
+    def camera(self, name: str) -> CameraPlaces:
         """
         Return what is kept of a camera.
 
         :param name: the camera's, '' for the only one.
         """
         if name not in self._cameras:
-            self._cameras[name] = CameraPipeline(
+            self._cameras[name] = CameraPlaces(
                 self.classes, self._roles, self._settings.points,
                 self._settings.rectified)
         return self._cameras[name]

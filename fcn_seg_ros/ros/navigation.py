@@ -1,4 +1,4 @@
-"""What the node keeps to make clouds and grids: a pipeline for each camera, one grid."""
+"""What the node keeps to make clouds and grids: one thing for each camera, one grid."""
 
 from array import array
 import math
@@ -25,10 +25,12 @@ from ..networks.classes import ClassSet
 from ..segmenter import Segmentation
 
 
-class CameraPipeline:
+class CameraPlaces:
     """
-    One camera's part of navigation, from messages to a :class:`.NavigationFrame`.
+    Gives the pixels of one camera's frames their places, from what its messages say.
 
+    The work is the core's :class:`.CameraNavigation`, which knows neither messages nor what to
+    do without some: here CameraInfo and depth are read, and bad depth gives way to the ground.
     Whatever is wrong with calibration, depth or pose ends up in ``problems``, as one-line
     texts by kind, and costs only what depends on it.
 
@@ -104,7 +106,7 @@ class CameraPipeline:
         return self._calibration
 
 
-class GridPipeline:
+class SharedGrid:
     """
     The grid of all cameras.
 

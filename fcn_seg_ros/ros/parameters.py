@@ -256,8 +256,8 @@ def fixed_while_configured(node: Node, changes: Mapping[str, Any]) -> list[str]:
     """
     return [name for name, value in changes.items()
             if name in _BY_NAME and not _BY_NAME[name].live
-            and _plain(value) != _plain(node.get_parameter(name).value)]
+            and _comparable(value) != _comparable(node.get_parameter(name).value)]
 
 
-def _plain(value: Any) -> Any:
+def _comparable(value: Any) -> Any:
     return value if isinstance(value, (str, bool, int, float)) else list(value or ())

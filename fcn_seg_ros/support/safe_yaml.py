@@ -1,6 +1,6 @@
 """YAML as data: bounded, without aliases or tags, and read field by field with clear errors."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 import os
 import re
 from typing import Any, NoReturn, TYPE_CHECKING, TypeGuard, TypeVar
@@ -13,6 +13,7 @@ from ..errors import RegistryError
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
 _D = TypeVar('_D')
+_T = TypeVar('_T')
 
 
 class _Required:
@@ -140,10 +141,14 @@ class Fields:
         :param what: the pattern in words, for the message.
         :param default: returned when the key is missing, which is an error otherwise.
         """
+        return self._checked(key, default, lambda value: self._text(key, value, pattern, what))
+
+    def _checked(self, key: str, default: _D | _Required, check: Callable[[object], _T]
+                 ) -> _T | _D:
+        """Return what a check makes of a key's value, or the default where the key is missing."""
         if self._data.get(key) is None and not isinstance(default, _Required):
             return default
-        value = self.raw(key)
-        return self._text(key, value, pattern, what)
+        return check(self.raw(key))
 
     def _text(self, key: str, value: object, pattern: str, what: str) -> str:
         if not isinstance(value, str):
@@ -175,12 +180,13 @@ class Fields:
         :param high: greatest value.
         :param default: returned when the key is missing, which is an error otherwise.
         """
-        if self._data.get(key) is None and not isinstance(default, _Required):
-            return default
-        value = self.raw(key)
-        if not is_integer(value) or not low <= value <= high:
-            self.fail(key, f'must be a whole number from {low} to {high}, not {one_line(value)}')
-        return value
+        def check(value: object) -> int:
+            if not is_integer(value) or not low <= value <= high:
+                self.fail(
+                    key, f'must be a whole number from {low} to {high}, not {one_line(value)}')
+            return value
+
+        return self._checked(key, default, check)
 
     def number(self, key: str, low: float, high: float, default: _D | _Required = _REQUIRED
                ) -> float | _D:
@@ -192,12 +198,12 @@ class Fields:
         :param high: greatest value.
         :param default: returned when the key is missing, which is an error otherwise.
         """
-        if self._data.get(key) is None and not isinstance(default, _Required):
-            return default
-        value = self.raw(key)
-        if not is_number(value) or not low <= value <= high:
-            self.fail(key, f'must be a number from {low} to {high}, not {one_line(value)}')
-        return float(value)
+        def check(value: object) -> float:
+            if not is_number(value) or not low <= value <= high:
+                self.fail(key, f'must be a number from {low} to {high}, not {one_line(value)}')
+            return float(value)
+
+        return self._checked(key, default, check)
 
     def triple(self, key: str, low: float, high: float, default: _D | _Required = _REQUIRED
                ) -> tuple[float, float, float] | _D:
@@ -209,14 +215,14 @@ class Fields:
         :param high: greatest value.
         :param default: returned when the key is missing, which is an error otherwise.
         """
-        if self._data.get(key) is None and not isinstance(default, _Required):
-            return default
-        value = self.raw(key)
-        if not (isinstance(value, list) and len(value) == 3
-                and all(is_number(v) and low <= v <= high for v in value)):
-            self.fail(key, f'must be three numbers from {low} to {high}')
-        first, second, third = map(float, value)
-        return first, second, third
+        def check(value: object) -> tuple[float, float, float]:
+            if not (isinstance(value, list) and len(value) == 3
+                    and all(is_number(v) and low <= v <= high for v in value)):
+                self.fail(key, f'must be three numbers from {low} to {high}')
+            first, second, third = map(float, value)
+            return first, second, third
+
+        return self._checked(key, default, check)
 
 
 def is_integer(value: object) -> TypeGuard[int]:

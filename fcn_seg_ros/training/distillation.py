@@ -4,6 +4,10 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
+from .recipe import Recipe
+from .teacher import load_teacher
+from ..errors import TrainingError
+from ..networks.classes import ClassSet
 from ..networks.model import interpolate_scores
 
 
@@ -63,3 +67,20 @@ class Distillation(nn.Module):
         with torch.no_grad():
             targets = self.teacher(batch)
         return self.weight * soft_label_loss(scores, targets, self.temperature)
+
+
+def load_distillation(recipe: Recipe, classes: ClassSet) -> Distillation:
+    """
+    Return what a recipe's teacher adds to the loss.
+
+    :param recipe: which teacher, and how much it counts.
+    :param classes: of the data.
+    :raises TrainingError: when the teacher knows other classes, or them in another order.
+    :raises FcnSegError: when it cannot be had.
+    """
+    _, teacher, known, path = load_teacher(recipe.teacher)
+    if known.labels != classes.labels:
+        raise TrainingError(f'the teacher {path} knows {", ".join(known.labels)}, the data '
+                            f'{", ".join(classes.labels)}: they must be the same '
+                            'classes in the same order')
+    return Distillation(teacher, recipe.distill, recipe.temperature)

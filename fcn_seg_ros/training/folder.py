@@ -11,7 +11,8 @@ import yaml
 
 from .teacher import Trainable
 from ..networks.classes import ClassSet
-from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD, NETWORK_FILE
+from ..networks.folders import NETWORK_FILE
+from ..networks.registry import IMAGENET_MEAN, IMAGENET_STD
 from ..support.arrays import Size
 from ..support.atomic_files import write_file
 

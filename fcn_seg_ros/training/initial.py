@@ -13,9 +13,10 @@ import torch
 from .teacher import make_teacher, TEACHER, Trainable
 from ..errors import WeightsError
 from ..networks.classes import ClassSet, plain_label
+from ..networks.folders import WEIGHT_SUFFIXES
 from ..networks.loading import load_installed
 from ..networks.model import FCNResNet18
-from ..networks.registry import Network, WEIGHT_SUFFIXES
+from ..networks.registry import Network
 from ..networks.weights import load_network
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """The training loss: weighted cross-entropy on interpolated scores, with an auxiliary head."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 import torch.nn.functional as F
 
 from .datasets import IGNORE, Items
+from ..errors import TrainingError
 from ..networks.model import interpolate_scores
 
 AUXILIARY_STRIDE = 4
@@ -41,6 +43,25 @@ def log_class_weights(frequencies: torch.Tensor) -> torch.Tensor:
     """
     weights = 1 / torch.log(1.1 + frequencies)
     return weights / (weights * frequencies).sum()
+
+
+def class_weights(wanted: str | Sequence[float], dataset: Items, num_classes: int
+                  ) -> torch.Tensor | None:
+    """
+    Return what a recipe weighs the classes with, float tensor C, or None for all alike.
+
+    :param wanted: the recipe's ``class_weights``: 'none', 'log', or a number for each class.
+    :param dataset: what is trained on, items (picture, labels).
+    :param num_classes: number of classes C.
+    :raises TrainingError: when there are more or fewer numbers than classes.
+    """
+    if wanted == 'none':
+        return None
+    if wanted == 'log':
+        return log_class_weights(class_frequencies(dataset, num_classes))
+    if len(wanted) != num_classes:
+        raise TrainingError(f'{len(wanted)} class weights for {num_classes} classes')
+    return torch.tensor(wanted)
 
 
 def soft_iou_loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

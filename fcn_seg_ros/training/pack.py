@@ -10,9 +10,9 @@ from .card import model_card
 from .folder import write_entry
 from ..errors import TrainingError
 from ..inference.engines.quantized import quantized_path
+from ..networks.folders import NETWORK_FILE
 from ..networks.loading import load_installed
 from ..networks.packed import CARD_FILE, TEXT_FILES
-from ..networks.registry import NETWORK_FILE
 from ..support.arrays import Size
 from ..support.atomic_files import write_file
 

@@ -142,7 +142,7 @@ class Recipe(_Data, _Network, _Loss, _Optimizer, _Run):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain data, for checkpoints and for comparing two of them."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = _as_written(asdict(self))
         return plain
 
 
@@ -215,12 +215,12 @@ def _override(data: dict[str, Any], text: str) -> None:
     data[keys[-1]] = parsed
 
 
-def _plain(value: Any) -> Any:
+def _as_written(value: Any) -> Any:
     """Return tuples as lists and sizes as [width, height], as the file has them."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _as_written(item) for key, item in value.items()}
     if isinstance(value, Size):
         return [value.width, value.height]
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_as_written(item) for item in value]
     return value

@@ -1,17 +1,21 @@
 """What a network is about to be trained or measured on, said before it is."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from .datasets import IGNORE, SegmentationDataset
 from ..errors import TrainingError
 from ..support.arrays import Int64Array
 from ..support.digests import file_sha256
+
+_log = logging.getLogger(__name__)
 
 _NAMED = 3
 """Pictures that are named of those that are left out for one reason."""
@@ -107,6 +111,41 @@ def check_unlabelled(paths: Iterable[Path], val: SplitSummary) -> None:
             raise TrainingError(
                 f'the unlabelled picture {path} is in {val.name}, too ({known}): scores would be '
                 'too good; take it out of one')
+
+
+def look_at(train: SegmentationDataset[Any], val: SegmentationDataset[Any],
+            unlabelled: Collection[Path], *, say: bool, progress: bool) -> str:
+    """
+    Say what there is to train and to validate on; refuse what makes no sense.
+
+    :param train: what is trained on.
+    :param val: what is measured on.
+    :param unlabelled: files of pictures that only a teacher labels.
+    :param say: log it; of several processes one does.
+    :param progress: show progress bars.
+    :returns: what was said, Markdown.
+    :raises FcnSegError: when labels cannot be read, teach nothing, or are measured on, too.
+    """
+    splits = [summarise(dataset, name, tqdm(
+        range(len(dataset)), desc=f'labels of {name}', leave=False, disable=not progress))
+        for name, dataset in (('train', train), ('val', val))]
+    text = to_text(splits)
+    if unlabelled:
+        text += f'\nunlabelled: {len(unlabelled)} pictures\n'
+    if say:
+        _log.info('%s', text)
+    check_training(*splits)
+    check_unlabelled(unlabelled, splits[1])
+    if say:
+        unknown = [label for label, role in zip(train.classes.labels, train.classes.roles)
+                   if role == 'unknown']
+        if unknown:
+            _log.info('what %s means to a robot is not known: give roles in a classes.yaml beside '
+                      'the data, or later in network.yaml', ', '.join(unknown))
+        for split in splits:
+            if split.absent:
+                _log.warning('%s has no pixel of %s', split.name, ', '.join(split.absent))
+    return text
 
 
 def to_text(splits: Sequence[SplitSummary]) -> str:

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 
 from ..errors import TrainingError, WeightsError
 from ..networks.classes import ClassSet
+from ..networks.folders import NETWORK_FILE
+from ..networks.layers import convolution
 from ..networks.model import FCNResNet18
-from ..networks.registry import Network, NETWORK_FILE
+from ..networks.registry import Network
 from ..support.arrays import MAX_SIDE
 from ..support.safe_yaml import Fields, load_yaml
 
@@ -52,9 +54,9 @@ class Teacher(nn.Module):
         channels = [blocks[index]._bn2.num_features for index in sorted(self._ends)]
         widths = [48, 96, 96, 96, 96]
         self.laterals = nn.ModuleList(
-            _convolution(inputs, outputs, 1) for inputs, outputs in zip(channels, widths))
-        self.narrow = _convolution(96, 48, 1)
-        self.blends = nn.ModuleList(_convolution(width, width, 3) for width in widths[:-1])
+            convolution(inputs, outputs, 1) for inputs, outputs in zip(channels, widths))
+        self.narrow = convolution(96, 48, 1)
+        self.blends = nn.ModuleList(convolution(width, width, 3) for width in widths[:-1])
         self.dropout = nn.Dropout(0.1)
         self.score = nn.Conv2d(widths[0], num_classes, 1)
 
@@ -174,8 +176,3 @@ def _backbone(pretrained: bool) -> Any:
 def _stride(block: Any) -> int:
     stride: int = block._depthwise_conv.stride[0]
     return stride
-
-
-def _convolution(inputs: int, outputs: int, size: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False),
-                         nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

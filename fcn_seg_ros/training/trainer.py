@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from .card import model_card
 from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
-from .datasets import Cached, Items, LabelledPictures, open_dataset, SegmentationDataset
+from .datasets import Cached, Items, LabelledPictures, open_dataset
 from .datasets.unlabelled import Joined, UnlabelledPictures
-from .distillation import Distillation
+from .distillation import load_distillation
 from .distributed import join_processes
 from .estimate import in_words, recipe_autocast, seconds_per_step
 from .evaluate import evaluate, Evaluation, Predictor
@@ -25,11 +25,11 @@ from .folder import write_network
 from .initial import initial_model
 from .loader import EpochBatches, mix_seed, training_loader, TrainingSet
 from .logs import Logs
-from .losses import class_frequencies, log_class_weights, SegmentationLoss
+from .losses import class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
 from .recipe import Recipe
-from .summary import check_training, check_unlabelled, summarise, to_text
-from .teacher import load_teacher, Trainable
+from .summary import look_at
+from .teacher import Trainable
 from .transforms import training_transforms
 from ..errors import TrainingError
 from ..networks.packed import CARD_FILE
@@ -97,7 +97,8 @@ class Trainer:
             raise TrainingError('training and validation data differ in their classes')
         unlabelled = UnlabelledPictures(self.recipe.unlabelled) if self.recipe.unlabelled \
             else None
-        self._look_at(opened[0], opened[1], unlabelled)
+        self._data_text = look_at(opened[0], opened[1], unlabelled.paths if unlabelled else (),
+                                  say=self.processes.is_main, progress=self.progress)
         train: LabelledPictures
         val: LabelledPictures
         train, val = map(Cached, opened) if self.recipe.cache else opened
@@ -117,43 +118,22 @@ class Trainer:
                                       self.device.type == 'cuda')
         self.steps = self.recipe.epochs * len(self.sampler)
 
-    def _look_at(self, train: SegmentationDataset[Any], val: SegmentationDataset[Any],
-                 unlabelled: UnlabelledPictures | None) -> None:
-        """Say what there is to train and to validate on; refuse what makes no sense."""
-        splits = [summarise(dataset, name, tqdm(
-            range(len(dataset)), desc=f'labels of {name}', leave=False, disable=not self.progress))
-            for name, dataset in (('train', train), ('val', val))]
-        self._data_text = to_text(splits)
-        if unlabelled:
-            self._data_text += f'\nunlabelled: {len(unlabelled)} pictures\n'
-        if self.processes.is_main:
-            _log.info('%s', self._data_text)
-        check_training(*splits)
-        if unlabelled:
-            check_unlabelled(unlabelled.paths, splits[1])
-        unknown = [label for label, role in zip(train.classes.labels, train.classes.roles)
-                   if role == 'unknown']
-        if unknown and self.processes.is_main:
-            _log.info('what %s means to a robot is not known: give roles in a classes.yaml beside '
-                      'the data, or later in network.yaml', ', '.join(unknown))
-        if self.processes.is_main:
-            for split in splits:
-                if split.absent:
-                    _log.warning('%s has no pixel of %s', split.name, ', '.join(split.absent))
-
     def _build(self) -> None:
         recipe = self.recipe
         # Every process starts from the same weights, then goes on with noise of its own.
         _seed_all(recipe.seed)
         self.model = initial_model(recipe, self.classes)
-        self.distillation = self._distillation() if recipe.distill else None
+        self.distillation = load_distillation(recipe, self.classes) if recipe.distill else None
         _seed_all(mix_seed(recipe.seed, self.processes.rank))
         self.model = self.model.to(self.device).to(memory_format=torch.channels_last)
+        if self.distillation:
+            self.distillation.to(self.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.model).requires_grad_(False) if recipe.ema \
             else self.model
         self.average = Average(self.model, self.averaged, recipe.ema) if recipe.ema else None
-        self.loss = SegmentationLoss(self._class_weights(), recipe.label_smoothing,
-                                     recipe.auxiliary, recipe.ohem, recipe.iou).to(self.device)
+        weights = class_weights(recipe.class_weights, self.train, len(self.classes))
+        self.loss = SegmentationLoss(weights, recipe.label_smoothing, recipe.auxiliary,
+                                     recipe.ohem, recipe.iou).to(self.device)
         self.optimizer = make_optimizer(recipe, self.model)
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=recipe.amp == 'fp16' and self.device.type == 'cuda')
@@ -166,26 +146,6 @@ class Trainer:
         std = torch.tensor(IMAGENET_STD, device=self.device).view(3, 1, 1)
         self._scale = 1 / (255 * std)
         self._offset = -torch.tensor(IMAGENET_MEAN, device=self.device).view(3, 1, 1) / std
-
-    def _distillation(self) -> Distillation:
-        _, teacher, classes, path = load_teacher(self.recipe.teacher)
-        if classes.labels != self.classes.labels:
-            raise TrainingError(f'the teacher {path} knows {", ".join(classes.labels)}, the data '
-                                f'{", ".join(self.classes.labels)}: they must be the same '
-                                'classes in the same order')
-        distillation = Distillation(teacher, self.recipe.distill, self.recipe.temperature)
-        return distillation.to(self.device).to(memory_format=torch.channels_last)
-
-    def _class_weights(self) -> torch.Tensor | None:
-        weights = self.recipe.class_weights
-        if weights == 'none':
-            return None
-        if weights == 'log':
-            return log_class_weights(
-                class_frequencies(self.train, len(self.classes)))
-        if len(weights) != len(self.classes):
-            raise TrainingError(f'{len(weights)} class weights for {len(self.classes)} classes')
-        return torch.tensor(weights)
 
     def run(self) -> dict[str, float]:
         """

@@ -6,6 +6,7 @@ import shutil
 import cv2
 from fcn_seg_ros import Segmenter
 from fcn_seg_ros.cli.main import main
+import garden
 import numpy as np
 from PIL import Image
 
@@ -34,30 +35,11 @@ def scene(number):
     return np.clip(picture, 0, 255).astype(np.uint8), outlines, truth
 
 
-def write_labelme(folder, names):
-    folder.mkdir()
-    for name, number in names.items():
-        picture, outlines, _ = scene(number)
-        Image.fromarray(picture).save(folder / f'{name}.png')
-        (folder / f'{name}.json').write_text(json.dumps({
-            'imagePath': f'{name}.png', 'imageHeight': HEIGHT, 'imageWidth': WIDTH, 'shapes': [
-                {'label': label, 'shape_type': 'polygon', 'points': points}
-                for label, points in outlines]}))
-
-
 def write_cvat(folder, names):
     (folder / 'images').mkdir(parents=True)
-    images = []
-    for name, number in names.items():
-        picture, outlines, _ = scene(number)
-        Image.fromarray(picture).save(folder / 'images' / f'{name}.png')
-        shapes = ''.join(
-            f'<polygon label="{label}" z_order="{order}" '
-            f'points="{";".join(f"{x:.2f},{y:.2f}" for x, y in points)}"/>'
-            for order, (label, points) in enumerate(outlines))
-        images.append(f'<image id="{number}" name="{name}.png" width="{WIDTH}" '
-                      f'height="{HEIGHT}">{shapes}</image>')
-    (folder / 'annotations.xml').write_text(f'<annotations>{"".join(images)}</annotations>')
+    for name, place in names.items():
+        Image.fromarray(scene(*place)[0]).save(folder / 'images' / f'{name}.png')
+    garden.write_cvat(folder, names, scene, '.png')
 
 
 def train(kind, root, output, *settings):
@@ -79,23 +61,23 @@ def evaluate(root, folder, report):
 def test_from_labels_to_a_network_on_the_robot(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     drives = [f'drive{drive}_{frame:03d}' for drive in range(5) for frame in range(10)]
-    names = {name: number for number, name in enumerate(drives)}
-    few = {name: number for name, number in names.items()
+    names = {name: (number,) for number, name in enumerate(drives)}
+    few = {name: place for name, place in names.items()
            if name.endswith('_000')}  # a tenth of the labels
-    write_labelme(tmp_path / 'labelme', few)
+    garden.write_labelme(tmp_path / 'labelme', few, scene)
     write_cvat(tmp_path / 'cvat', names)
     export = shutil.make_archive(str(tmp_path / 'export'), 'zip', tmp_path / 'cvat')
 
     start = tmp_path / 'start'
     train('labelme', tmp_path / 'labelme', start, 'network.weights=', 'run.epochs=20')
-    garden = tmp_path / 'garden'
-    train('cvat', export, garden, f'network.weights={start}/best/model.safetensors',
+    grown = tmp_path / 'garden'
+    train('cvat', export, grown, f'network.weights={start}/best/model.safetensors',
           'run.epochs=20')
     before, after = (evaluate(export, folder, tmp_path / f'{folder.name}.json')
-                     for folder in (start, garden))
+                     for folder in (start, grown))
     assert after >= before + 0.10, (before, after)
 
-    assert main(['pack', f'{garden}/best/network.yaml', str(tmp_path / 'garden.tar.gz')]) == 0
+    assert main(['pack', f'{grown}/best/network.yaml', str(tmp_path / 'garden.tar.gz')]) == 0
     assert main(['fetch', str(tmp_path / 'garden.tar.gz')]) == 0
     segmenter = Segmenter('garden', device='cpu')
     assert set(segmenter.classes.labels) == set(LABELS)

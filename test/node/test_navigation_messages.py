@@ -8,7 +8,7 @@ from fcn_seg_ros.geometry.pose import Pose
 from fcn_seg_ros.navigation.costmap import GridSettings
 from fcn_seg_ros.navigation.obstacles import CloudLimits
 from fcn_seg_ros.navigation.roles import RoleTable
-from fcn_seg_ros.ros.navigation import CameraPipeline, GridPipeline, robot_in_grid
+from fcn_seg_ros.ros.navigation import CameraPlaces, robot_in_grid, SharedGrid
 from fcn_seg_ros.ros.navigation_messages import (
     points_message, pose_from_transform, selection_message)
 from geometry_msgs.msg import Quaternion, Transform, Vector3
@@ -42,15 +42,14 @@ def depth_image(depth=VIEW.depth):
     return depth_message(depth, HEADER)
 
 
-def pipeline():
-    """Return a fresh pipeline."""
-    return CameraPipeline(CLASSES, RoleTable.from_classes(CLASSES), CloudLimits())
+def places():
+    """Return what a camera needs, fresh."""
+    return CameraPlaces(CLASSES, RoleTable.from_classes(CLASSES), CloudLimits())
 
 
 def frame(**arguments):
     """Return a frame and its problems."""
-    return pipeline().frame(RESULT, (120, 160),
-                            **{'info': info(), 'pose': POSE, **arguments})
+    return places().frame(RESULT, (120, 160), **{'info': info(), 'pose': POSE, **arguments})
 
 
 def read(msg):
@@ -102,7 +101,7 @@ def test_marking_and_clearing_clouds_are_dense_and_flat():
 def test_nothing_to_mark_is_an_empty_cloud():
     clear = SimpleNamespace(class_mask=np.full((120, 160), synthetic.ROAD, np.uint8),
                             confidence=RESULT.confidence)
-    made, _ = pipeline().frame(clear, (120, 160), info=info(), pose=POSE)
+    made, _ = places().frame(clear, (120, 160), info=info(), pose=POSE)
     msg = selection_message(made, made.marked, HEADER)
     assert (msg.width, msg.height, len(msg.data)) == (0, 1, 0)
     assert msg.point_step == 24
@@ -155,7 +154,7 @@ def test_depth_that_cannot_be_used_gives_way_to_the_plane(depth):
 
 
 def test_a_calibration_is_checked_again_when_it_changes():
-    camera = pipeline()
+    camera = places()
     _, problems = camera.frame(RESULT, (120, 160), info=info(k=[0.0] * 9), pose=POSE)
     assert 'calibration' in problems
     first, problems = camera.frame(RESULT, (120, 160), info=info(), pose=POSE)
@@ -176,7 +175,7 @@ def test_a_transform_becomes_a_pose():
 
 def test_the_grid_message_is_what_static_layer_takes():
     made, _ = frame()
-    grid = GridPipeline(GridSettings(width=8.0, height=6.0, resolution=0.1), 'odom')
+    grid = SharedGrid(GridSettings(width=8.0, height=6.0, resolution=0.1), 'odom')
     assert grid.message() is None
     odom = Pose.from_quaternion((100.0, -50.0, 0.0), (0.0, 0.0, 1.0, 0.0))  # looks back
     robot = robot_in_grid(odom @ POSE, POSE)
@@ -200,7 +199,7 @@ def test_the_grid_message_is_what_static_layer_takes():
 
 def test_the_grid_carries_the_newest_stamp_of_several_cameras():
     made, _ = frame()
-    grid = GridPipeline(GridSettings(), 'odom')
+    grid = SharedGrid(GridSettings(), 'odom')
     for sec in (10, 12, 11):
         grid.add(made, Time(sec=sec), POSE, (0.0, 0.0))
     assert grid.message().header.stamp.sec == 12

@@ -4,16 +4,16 @@ import json
 from types import SimpleNamespace
 
 from fcn_seg_ros.bench import engines, machine, report, stages, suite
-from fcn_seg_ros.bench.dds import stamps
-from fcn_seg_ros.bench.dds.arrivals import Arrivals
-from fcn_seg_ros.bench.goals import check
-from fcn_seg_ros.bench.launches import count_launches
+from fcn_seg_ros.bench.dds.arrivals import Arrivals, read_stamp, write_stamp
+from fcn_seg_ros.bench.report import check
+from fcn_seg_ros.bench.stages import count_launches
 from fcn_seg_ros.bench.timing import measure, Timing
 from fcn_seg_ros.cli.main import main
 from fcn_seg_ros.errors import FcnSegError
 from fcn_seg_ros.inference.devices import Device
 from fcn_seg_ros.inference.engines import ENGINES
 from fcn_seg_ros.networks.registry import Registry
+from fcn_seg_ros.support.arrays import Size
 import numpy as np
 import pytest
 from tiny_network import tiny_models_dir
@@ -130,9 +130,9 @@ def test_a_profile_that_lets_nothing_through_is_a_result():
 @pytest.mark.parametrize('order', ['little', 'big'])
 def test_stamps_of_serialised_messages(order):
     data = bytearray([0, order == 'little', 0, 0, *range(12)])
-    stamps.write_stamp(data, 12 * 10**9 + 500_000_000)
+    write_stamp(data, 12 * 10**9 + 500_000_000)
     assert data[4:8] == (12).to_bytes(4, order) and data[12:] == bytes(range(8, 12))
-    assert stamps.read_stamp(data) == 12.5
+    assert read_stamp(data) == 12.5
 
 
 def test_what_fails_over_dds_leaves_the_rest(monkeypatch, tmp_path, capsys):
@@ -189,6 +189,9 @@ def test_a_cpu_launches_nothing():
 def test_every_engine_is_a_candidate_somewhere():
     known = {engine for pairs in engines.CANDIDATES.values() for engine, _ in pairs}
     assert known == set(ENGINES) - {'auto'}
+    made = engines.with_others([*ENGINES, 'own'])
+    assert all(pairs == (*engines.CANDIDATES[kind], ('own', 'auto'))
+               for kind, pairs in made.items())
 
 
 def test_launches_are_among_the_results_where_there_is_a_gpu(monkeypatch):
@@ -197,12 +200,12 @@ def test_launches_are_among_the_results_where_there_is_a_gpu(monkeypatch):
             raise AssertionError('the profiler is stood in for')
 
     segmenter = OnAGpu(
-        network=Registry.load().get('fcn-resnet18-street'), input_size=(288, 512),
+        network=Registry.load().get('fcn-resnet18-street'), input_size=Size(288, 512),
         device=Device('cuda'), engine=SimpleNamespace(name='torch', detail='fp16'))
     monkeypatch.setattr(suite, 'Segmenter', lambda **options: segmenter)
     monkeypatch.setattr(suite.stages, 'measure_stages', lambda *args: {})
-    monkeypatch.setattr(suite, 'count_launches', lambda frame: {'launches': 1})
-    results = suite.run({}, ['stages'], size=(64, 48), seconds=0.1, rounds=1, frames=10)
+    monkeypatch.setattr(suite.stages, 'count_launches', lambda frame: {'launches': 1})
+    results = suite.run({}, ['stages'], size=Size(48, 64), seconds=0.1, rounds=1, frames=10)
     assert results['launches'] == {'launches': 1}
 
 
@@ -248,13 +251,13 @@ def test_parts(monkeypatch, caplog):
 
 def test_a_picture_that_is_none(tmp_path):
     with pytest.raises(OSError, match='cannot be read'):
-        stages.camera_picture((64, 48), str(tmp_path / 'none.jpg'))
-    assert stages.camera_picture((64, 48)).shape == (48, 64, 3)
+        stages.camera_picture(Size(48, 64), str(tmp_path / 'none.jpg'))
+    assert stages.camera_picture(Size(48, 64)).shape == (48, 64, 3)
 
 
 def test_candidates_are_in_every_precision_that_the_device_is_fast_in(monkeypatch):
-    assert ('torch', 'fp16') in engines.candidates(torch.device('cuda'))
-    cpu = torch.device('cpu')
+    assert ('torch', 'fp16') in engines.candidates(Device('cuda'))
+    cpu = Device('cpu')
     monkeypatch.setattr(engines, 'computes_bf16', lambda: False)
     assert engines.candidates(cpu) == [
         ('torch', 'fp32'), ('onnxruntime', 'fp32'), ('onnxruntime', 'int8')]

@@ -3,7 +3,7 @@
 import collections
 
 from fcn_seg_ros.errors import FetchError
-from fcn_seg_ros.networks import download as download_module
+from fcn_seg_ros.networks import download as download_module, transfer
 from fcn_seg_ros.networks.download import download
 from local_server import running, serve
 import pytest
@@ -208,8 +208,8 @@ def test_redirect_is_followed_and_not_for_ever(get):
 
 
 def test_redirect_from_https_to_http_is_refused():
-    redirects = download_module._Redirects()
-    request = download_module.urllib.request.Request('https://example.org/a')
+    redirects = transfer._Redirects()
+    request = transfer.urllib.request.Request('https://example.org/a')
     with pytest.raises(FetchError, match='redirects to http://example.org/b'):
         redirects.redirect_request(request, None, 302, 'Found', {}, 'http://example.org/b')
     assert redirects.redirect_request(request, None, 302, 'Found', {}, 'https://example.org/b')

@@ -3,7 +3,8 @@
 import cv2
 from fcn_seg_ros.errors import CalibrationError
 from fcn_seg_ros.geometry import distortion
-from fcn_seg_ros.geometry.camera import CameraModel, MaskCameraCache, rescaled_info
+from fcn_seg_ros.geometry.camera import CameraModel, MaskCameraCache
+from fcn_seg_ros.geometry.rescaled import rescaled_info
 import numpy as np
 import pytest
 

@@ -21,7 +21,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Empty, Header
 
-from .stamps import write_stamp
+from .arrivals import write_stamp
 from ...ros.messages import image_message
 from ...support.process import keep_memory
 

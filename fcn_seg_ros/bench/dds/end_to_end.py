@@ -1,6 +1,7 @@
 """What the node costs from end to end: processes of their own, over DDS."""
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 import os
 import time
@@ -9,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from .listener import FRACTIONS
+from .processes import Process, ProcessGroup
+from ..engines import Options
 from ..timing import Timing
+from ...support.arrays import Size
 
 ALL = ('class_mask', 'color_mask', 'overlay', 'confidence', FRACTIONS)
 MASK = ('class_mask', FRACTIONS)
@@ -17,17 +21,21 @@ CAMERA_RATE = 30.0
 _WARM_UP_FRAMES = 500
 _PATIENCE = 15.0
 """Seconds for the start of two processes and the first of their pictures, if any arrives."""
-_FRAME_SIZES = {'0.9 MB': (640, 480), '2.1 MB': (960, 720), '6.2 MB': (1920, 1080)}
+_FRAME_SIZES = {'0.9 MB': Size(480, 640), '2.1 MB': Size(720, 960), '6.2 MB': Size(1080, 1920)}
 
 
-def start_node(processes, options, cameras=(), namespace='ours', folder=None):
+def start_node(processes: ProcessGroup, options: Mapping[str, object],
+               cameras: Sequence[str] = (), namespace: str = 'ours', folder: str | None = None
+               ) -> Process:
     """
     Start the package's node and wait until it is active.
 
     :param processes: the :class:`.ProcessGroup`.
     :param options: node parameters.
     :param cameras: names, for more than one.
+    :param namespace: of the node.
     :param folder: a checkout to take the package from, instead of this one.
+    :raises FcnSegError: when it does not start.
     """
     arguments = ['--ros-args', '-r', f'__ns:=/{namespace}']
     if cameras:
@@ -40,26 +48,37 @@ def start_node(processes, options, cameras=(), namespace='ours', folder=None):
     return node
 
 
-def start_usual_node(processes, options):
-    """Start the node that is written the usual way, see ``usual_node.py``."""
+def start_usual_node(processes: ProcessGroup, options: Options) -> Process:
+    """
+    Start the node that is written the usual way, see ``usual_node.py``.
+
+    :param processes: the :class:`.ProcessGroup`.
+    :param options: which network, on what, with how many threads.
+    :raises FcnSegError: when it does not start.
+    """
     node = processes.start('bench.dds.usual_node', *(
-        f'--{key.replace("_", "-")}={options[key]}'
-        for key in ('network', 'weights', 'models_dir', 'device', 'threads')))
+        f'--{key.replace("_", "-")}={value}' for key, value in options.items()
+        if key in ('network', 'weights', 'models_dir', 'device', 'threads')))
     node.wait_for_log('waiting for images')
     return node
 
 
-def listen(processes, namespace, outputs, seconds, *, rate=0.0, cameras=('',), rounds=0):
+def listen(processes: ProcessGroup, namespace: str, outputs: Sequence[str], seconds: float, *,
+           rate: float = 0.0, cameras: Sequence[str] = ('',), rounds: int = 0) -> dict[str, Any]:
     """
     Let cameras publish for a node, and listen to what it makes of that.
 
+    :param processes: the :class:`.ProcessGroup`.
     :param namespace: of the node.
-    :param seconds: to listen, or
-    :param rounds: how many frames of each camera to listen to.
+    :param outputs: names of the topics to listen to.
+    :param seconds: to listen, where ``rounds`` is 0.
     :param rate: pictures a second and camera; 0: each round begins when the outputs of the
         last one have arrived.
+    :param cameras: their names, as the node has them.
+    :param rounds: how many frames of each camera to listen to, or 0.
     :returns: what the listener has printed, see :class:`.Arrivals`; latencies in the order
         of the cameras.
+    :raises FcnSegError: when nothing arrives.
     """
     prefixes = [f'/{namespace}/segmentation/{camera}{"/" if camera else ""}'
                 for camera in cameras]
@@ -73,24 +92,30 @@ def listen(processes, namespace, outputs, seconds, *, rate=0.0, cameras=('',), r
     return result
 
 
-def _starts(processes, options, against):
+def _starts(processes: ProcessGroup, options: Options, against: str
+            ) -> dict[str, Callable[[], Process]]:
     """Return {name: function that starts a node and waits until it is active}."""
-    starts = {'ours': partial(start_node, processes, options),
-              'usual': partial(start_usual_node, processes, options)}
+    starts: dict[str, Callable[[], Process]] = {
+        'ours': partial(start_node, processes, options),
+        'usual': partial(start_usual_node, processes, options)}
     if against:
         # It runs in its own folder.
-        paths = {name: os.path.abspath(options[name])
-                 for name in ('network', 'weights', 'models_dir')
-                 if options[name] and (name != 'network' or options[name].endswith('.yaml'))}
-        starts['other'] = partial(start_node, processes, options | paths, namespace='other',
-                                  folder=against)
+        given = {'weights': options['weights'], 'models_dir': options['models_dir']}
+        if options['network'].endswith('.yaml'):
+            given['network'] = options['network']
+        paths = {name: os.path.abspath(path) for name, path in given.items() if path}
+        starts['other'] = partial(start_node, processes, {**options, **paths},
+                                  namespace='other', folder=against)
     return starts
 
 
-def measure_start(processes, options, rounds, against=''):
+def measure_start(processes: ProcessGroup, options: Options, rounds: int, against: str = ''
+                  ) -> dict[str, dict[str, Any]]:
     """
     Start the node, the usual one and that of another version, in turns.
 
+    :param processes: the :class:`.ProcessGroup`.
+    :param options: what they run.
     :param rounds: how often each is started.
     :param against: a checkout of the other version, '' for none.
     :returns: {name: {'start': Timing from the process's start to waiting for images,
@@ -109,10 +134,13 @@ def measure_start(processes, options, rounds, against=''):
                    'memory': int(np.median(memories[name]))} for name in starts}
 
 
-def compare(processes, options, forward, seconds, rounds, against=''):
+def compare(processes: ProcessGroup, options: Options, forward: Callable[[], object],
+            seconds: float, rounds: int, against: str = '') -> dict[str, dict[str, Any]]:
     """
     Compare the node with the usual one and with the forward pass alone, in turns.
 
+    :param processes: the :class:`.ProcessGroup`.
+    :param options: what they run.
     :param forward: function without arguments: the forward pass of the fastest engine.
     :param seconds: of each measurement.
     :param rounds: how often each is taken.
@@ -129,7 +157,7 @@ def compare(processes, options, forward, seconds, rounds, against=''):
         for _ in range(rounds):
             durations = _time(forward, seconds)
             latencies['forward'] += durations
-            rates['forward'].append(1 / np.mean(durations))
+            rates['forward'].append(len(durations) / sum(durations))
             for name, (namespace, outputs) in listened.items():
                 answered = listen(processes, namespace, outputs, seconds)
                 latencies[name] += answered['latencies'][0]
@@ -139,7 +167,7 @@ def compare(processes, options, forward, seconds, rounds, against=''):
             'rate': {name: float(np.median(values)) for name, values in rates.items()}}
 
 
-def _time(function, seconds):
+def _time(function: Callable[[], object], seconds: float) -> list[float]:
     durations: list[float] = []
     end = time.perf_counter() + seconds
     while not durations or time.perf_counter() < end:
@@ -149,8 +177,14 @@ def _time(function, seconds):
     return durations
 
 
-def measure_idle(processes, options, seconds):
-    """Return the share of a core that the node takes while nobody subscribes to it."""
+def measure_idle(processes: ProcessGroup, options: Options, seconds: float) -> float:
+    """
+    Return the share of a core that the node takes while nobody subscribes to it.
+
+    :param processes: the :class:`.ProcessGroup`.
+    :param options: what it runs.
+    :param seconds: to watch it for, five at least.
+    """
     node = start_node(processes, options)
     camera = processes.start_camera('/ours/image', rate=CAMERA_RATE)
     with processes.running(camera, node):
@@ -160,8 +194,14 @@ def measure_idle(processes, options, seconds):
         return (node.cpu_seconds() - before) / (time.monotonic() - began)
 
 
-def measure_memory(processes, options, frames):
-    """Return the bytes that the node's memory has grown by, after a warm-up."""
+def measure_memory(processes: ProcessGroup, options: Options, frames: int) -> int:
+    """
+    Return the bytes that the node's memory has grown by, after a warm-up.
+
+    :param processes: the :class:`.ProcessGroup`.
+    :param options: what it runs.
+    :param frames: to watch it for.
+    """
     node = start_node(processes, options)
     with processes.running(node):
         listen(processes, 'ours', ALL, 0, rounds=_WARM_UP_FRAMES)
@@ -170,11 +210,16 @@ def measure_memory(processes, options, frames):
         return node.memory() - before
 
 
-def measure_cameras(processes, options, numbers, seconds, rounds):
+def measure_cameras(processes: ProcessGroup, options: Options, numbers: Sequence[int],
+                    seconds: float, rounds: int) -> dict[int, dict[str, Any]]:
     """
     Let one node serve several cameras that publish at the same time.
 
+    :param processes: the :class:`.ProcessGroup`.
+    :param options: what the node runs.
     :param numbers: of cameras.
+    :param seconds: of each measurement.
+    :param rounds: how often each is taken.
     :returns: {number: {'round': Timing of a picture from every camera, 'rate': frames a
         second of all cameras under pressure, 'shares': of each camera in them}}.
     """
@@ -199,15 +244,18 @@ def measure_cameras(processes, options, numbers, seconds, rounds):
             for n in numbers}
 
 
-def measure_profiles(processes, seconds):
+def measure_profiles(processes: ProcessGroup, seconds: float
+                     ) -> dict[str, dict[str, dict[str, Any]]]:
     """
     Send large pictures from one process to another, with and without the DDS profile.
 
+    :param processes: the :class:`.ProcessGroup`.
+    :param seconds: of each measurement.
     :returns: {size: {'shipped' or 'default', a comma, the reliability: {'latency': Timing or
         None, 'arrived': share}}}.
     """
     results: dict[str, dict[str, dict[str, Any]]] = {}
-    for size, (width, height) in _FRAME_SIZES.items():
+    for size, (height, width) in _FRAME_SIZES.items():
         picture = np.zeros((height, width, 3), np.uint8)
         results[size] = {}
         for reliability in ('reliable', 'best effort'):
@@ -230,8 +278,14 @@ def measure_profiles(processes, seconds):
     return results
 
 
-def measure_messages(processes, seconds):
-    """Return {step: Timing} of making, sending and reading messages, see ``publisher.py``."""
+def measure_messages(processes: ProcessGroup, seconds: float) -> dict[str, Timing]:
+    """
+    Time making, sending and reading messages, see ``publisher.py``.
+
+    :param processes: the :class:`.ProcessGroup`.
+    :param seconds: about how long to go on.
+    :returns: {step: :class:`.Timing`}.
+    """
     height, width = processes.picture.shape[:2]
     listener = processes.start('bench.dds.listener', '--cameras', '/messages/', '--outputs',
                                'mono8,rgb8', '--rounds', 10**9)

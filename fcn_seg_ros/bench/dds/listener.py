@@ -18,9 +18,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Empty
 
-from .arrivals import Arrivals
+from .arrivals import Arrivals, read_stamp
 from .camera import ACK
-from .stamps import read_stamp
 from ...msg import ClassFractions
 from ...support.process import keep_memory
 

@@ -1,5 +1,6 @@
 """The benchmark's processes on a ROS domain of their own."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 import json
 import os
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 
 from ...errors import FcnSegError
 from ...ros.dds import closed, profile_environment, PROFILE_NAMES
+from ...support.arrays import UInt8Array
 
 TIMEOUT = 120.0
 """Seconds in which any part of the benchmark must come to its end, plus its own time."""
@@ -24,9 +27,20 @@ _POLL = 0.05
 
 
 class Process:
-    """A running module of the package; its output goes to a file."""
+    """
+    A running module of the package; its output goes to a file.
 
-    def __init__(self, module, arguments, environment, log, folder=None):
+    :param module: its name within the package.
+    :param arguments: of its command line.
+    :param environment: the process's.
+    :param log: file for what it prints.
+    :param folder: a checkout to take the package from, instead of this one.
+
+    :ivar began: when it was started, seconds by :func:`time.monotonic`.
+    """
+
+    def __init__(self, module: str, arguments: tuple[object, ...],
+                 environment: Mapping[str, str], log: Path, folder: str | None = None) -> None:
         self._log, self._name = log, module.rpartition('.')[2]
         package = __package__.partition('.')[0]
         self.began = time.monotonic()
@@ -37,16 +51,16 @@ class Process:
                 env=environment, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
 
     @property
-    def log(self):
+    def log(self) -> str:
         """Return what the process has printed so far."""
-        return Path(self._log).read_text(errors='replace')
+        return self._log.read_text(errors='replace')
 
     @property
-    def running(self):
+    def running(self) -> bool:
         """Tell whether the process runs."""
         return self._process.poll() is None
 
-    def wait(self, seconds=0.0):
+    def wait(self, seconds: float = 0.0) -> Any:
         """
         Wait for the last line of the output and return it as JSON.
 
@@ -64,10 +78,12 @@ class Process:
                 raise FcnSegError(f'{self._name} has measured nothing: {self._last_words()}')
             time.sleep(_POLL)
 
-    def wait_for_log(self, text, timeout=TIMEOUT):
+    def wait_for_log(self, text: str, timeout: float = TIMEOUT) -> None:
         """
         Wait until the process has printed something.
 
+        :param text: what to wait for.
+        :param timeout: seconds that it may take.
         :raises FcnSegError: when it ends before, or takes longer.
         """
         end = time.monotonic() + timeout
@@ -76,12 +92,12 @@ class Process:
                 raise FcnSegError(f'{self._name} does not start: {self._last_words()}')
             time.sleep(_POLL)
 
-    def cpu_seconds(self):
+    def cpu_seconds(self) -> float:
         """Return the processor time used so far."""
         stat = Path(f'/proc/{self._process.pid}/stat').read_text().rpartition(') ')[2].split()
         return sum(map(int, stat[11:13])) / os.sysconf('SC_CLK_TCK')
 
-    def memory(self, kind='RssAnon'):
+    def memory(self, kind: str = 'RssAnon') -> int:
         """
         Return resident memory of the process, bytes.
 
@@ -94,7 +110,7 @@ class Process:
             raise FcnSegError(f"this kernel does not tell a process's memory ({kind})")
         return int(match[1]) << 10
 
-    def stop(self):
+    def stop(self) -> None:
         """End the process as Ctrl-C does; killing leaves shared memory behind."""
         if self.running:
             self._process.send_signal(signal.SIGINT)
@@ -104,7 +120,7 @@ class Process:
             self._process.kill()
             self._process.wait()
 
-    def _last_words(self):
+    def _last_words(self) -> str:
         lines = [line for line in self.log.splitlines() if line.strip()]
         return lines[-1] if lines else 'it printed nothing'
 
@@ -114,12 +130,14 @@ class ProcessGroup:
     Where the processes of a benchmark meet.
 
     :param picture: uint8 array H x W x 3, what cameras see.
+
+    :ivar picture: the same.
     """
 
-    def __init__(self, picture):
+    def __init__(self, picture: UInt8Array) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix='fcn_seg_bench_')
-        self._pictures = {}
-        self._started = []
+        self._pictures: dict[tuple[int, ...], Path] = {}
+        self._started: list[Process] = []
         self.picture = picture
         # Not the user's domain: no robot must see this, and none may disturb it.
         self._environment = closed(os.environ) | {
@@ -127,13 +145,16 @@ class ProcessGroup:
         # The package's node sets it for itself; the usual one would not.
         self._environment.pop('OMP_WAIT_POLICY', None)
 
-    def start(self, module, *arguments, profile=True, folder=None):
+    def start(self, module: str, *arguments: object, profile: bool = True,
+              folder: str | None = None) -> Process:
         """
         Start a module of the package as a process.
 
-        :param folder: a checkout to take the package from, instead of this one.
+        :param module: its name within the package.
+        :param arguments: of its command line.
         :param profile: with the package's Fast DDS profile (unless the user has set one),
             or with none.
+        :param folder: a checkout to take the package from, instead of this one.
         """
         environment = dict(self._environment)
         if profile:
@@ -146,8 +167,17 @@ class ProcessGroup:
         self._started.append(process)
         return process
 
-    def start_camera(self, *topics, rate=0.0, picture=None, profile=True, options=()):
-        """Start a camera process, see ``camera.py``."""
+    def start_camera(self, *topics: str, rate: float = 0.0, picture: UInt8Array | None = None,
+                     profile: bool = True, options: Sequence[str] = ()) -> Process:
+        """
+        Start a camera process, see ``camera.py``.
+
+        :param topics: to publish on.
+        :param rate: rounds a second, 0: one for each answer of the listener.
+        :param picture: uint8 array H x W x 3, None for the group's own.
+        :param profile: as for :meth:`start`.
+        :param options: further ones of the process.
+        """
         picture = self.picture if picture is None else picture
         if picture.shape not in self._pictures:
             path = Path(self._folder.name) / f'{len(self._pictures)}.npy'
@@ -157,15 +187,19 @@ class ProcessGroup:
                           '--picture', self._pictures[picture.shape], *options, profile=profile)
 
     @contextmanager
-    def running(self, *processes):
-        """Stop some processes at the end of a block."""
+    def running(self, *processes: Process) -> Iterator[None]:
+        """
+        Stop some processes at the end of a block.
+
+        :param processes: the last one last.
+        """
         try:
             yield
         finally:
             for process in processes:
                 process.stop()
 
-    def close(self):
+    def close(self) -> None:
         """Stop every process that is left, and forget the files."""
         for process in reversed(self._started):
             process.stop()

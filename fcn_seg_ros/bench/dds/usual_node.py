@@ -9,6 +9,7 @@ profile as the package's own node.
 """
 
 import argparse
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 import torch
 import torch.nn.functional as F
 from torchvision.transforms import v2
@@ -24,12 +26,20 @@ from torchvision.transforms import v2
 from ...inference.engines import resolve_device
 from ...msg import ClassFraction, ClassFractions
 from ...networks.loading import load_installed
+from ...support.arrays import UInt8Array
 
 
 class UsualNode(Node):
-    """Subscribes to ``image``, publishes five outputs of every frame."""
+    """
+    Subscribes to ``image``, publishes five outputs of every frame.
 
-    def __init__(self, network, weights, models_dir, device):
+    :param network: its name.
+    :param weights: file of other weights than its own, or ''.
+    :param models_dir: where weights are looked for first, or ''.
+    :param device: where it runs, as :func:`.resolve_device` takes it.
+    """
+
+    def __init__(self, network: str, weights: str, models_dir: str, device: str) -> None:
         super().__init__('segmentation', namespace='usual')
         entry, model, self.classes, _ = load_installed(network, weights, models_dir)
         self.network = entry.name
@@ -44,8 +54,12 @@ class UsualNode(Node):
         self.create_subscription(Image, 'image', self.on_image, QoSProfile(depth=1))
         self.get_logger().info('waiting for images')
 
-    def on_image(self, message):
-        """Segment a picture and publish everything."""
+    def on_image(self, message: Image) -> None:
+        """
+        Segment a picture and publish everything.
+
+        :param message: the picture, in rgb8.
+        """
         picture = np.ndarray((message.height, message.width, 3), np.uint8, message.data)
         batch = self.transform(torch.from_numpy(picture).permute(2, 0, 1).to(self.device))
         with torch.no_grad():
@@ -55,7 +69,7 @@ class UsualNode(Node):
         class_mask = class_ids.to(torch.uint8).cpu().numpy()
         confidence = (probability * 255).round().to(torch.uint8).cpu().numpy()
         color_mask = self.classes.colors[class_mask]
-        overlay = cv2.addWeighted(color_mask, 0.5, picture, 0.5, 0)
+        overlay = np.asarray(cv2.addWeighted(color_mask, 0.5, picture, 0.5, 0), np.uint8)
         for name, pixels in (('class_mask', class_mask), ('color_mask', color_mask),
                              ('overlay', overlay), ('confidence', confidence)):
             self.outputs[name].publish(self.to_message(pixels, message.header))
@@ -66,8 +80,13 @@ class UsualNode(Node):
                      for i, label in enumerate(self.classes.labels)]))
 
     @staticmethod
-    def to_message(pixels, header):
-        """Do what cv_bridge's cv2_to_imgmsg does."""
+    def to_message(pixels: UInt8Array, header: Header) -> Image:
+        """
+        Do what cv_bridge's cv2_to_imgmsg does.
+
+        :param pixels: uint8 array H x W or H x W x 3, RGB.
+        :param header: of the picture.
+        """
         message = Image(header=header, height=pixels.shape[0], width=pixels.shape[1],
                         encoding='rgb8' if pixels.ndim == 3 else 'mono8',
                         step=pixels.strides[0])
@@ -75,8 +94,12 @@ class UsualNode(Node):
         return message
 
 
-def main(argv=None):
-    """Run the node until told to stop."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """
+    Run the node until told to stop.
+
+    :param argv: the command line without the program, None for the process's own.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ('network', 'weights', 'models-dir', 'device'):
         parser.add_argument(f'--{name}', default='')

@@ -76,6 +76,14 @@ class Publishers:
         return {name for name, publisher in self._publishers.items()
                 if publisher.get_subscription_count()}
 
+    def needs_confidence(self, wanted: Collection[str]) -> bool:
+        """
+        Return False: most outputs do without.
+
+        :param wanted: names of the outputs that are to be made.
+        """
+        return False
+
     def close(self) -> None:
         """Destroy the publishers."""
         for publisher in self._publishers.values():

@@ -12,7 +12,7 @@ from .group import Publishers
 from ..frame import Frame
 from ..inputs.depth import DepthInput
 from ..inputs.tf import TransformError, Transforms
-from ..navigation import GridPipeline, robot_in_grid
+from ..navigation import robot_in_grid, SharedGrid
 from ..navigation_messages import points_message, seconds, selection_message
 from ..qos import latched
 from ..statistics import Statistics
@@ -39,11 +39,11 @@ class CostmapOutput(Publishers):
 
     def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
         super().__init__(node, {COSTMAP: OccupancyGrid}, '~/', on_change, latched())
-        self._newest: GridPipeline | None = None  # whose frame was published last
+        self._newest: SharedGrid | None = None  # whose frame was published last
         self._published_ns = 0  # when, by the node's clock
         self._forgotten = False
 
-    def publish_grid(self, grid: GridPipeline) -> None:
+    def publish_grid(self, grid: SharedGrid) -> None:
         """
         Publish the grid as of its newest frame.
 
@@ -53,7 +53,7 @@ class CostmapOutput(Publishers):
         self._published_ns = self._node.get_clock().now().nanoseconds
         self._publishers[COSTMAP].publish(grid.message())
 
-    def keep_up(self, grid: GridPipeline) -> None:
+    def keep_up(self, grid: SharedGrid) -> None:
         """
         Publish the grid as it ages while no frame comes, until all of it is forgotten.
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .base import Color
-from .exports import Export, read_json, split_of
+from .exports import Export, Labelled, split_of
 from .shapes import checked_size, Drawing, Polygon, ring, Stencil
 from ...errors import DatasetError
 from ...support.arrays import Size
@@ -27,17 +27,10 @@ class Coco(Export):
     name = 'coco'
 
     def _read_export(self) -> None:
-        self._files: list[tuple[Path, dict[str, Any]]] = []
-        for path in sorted(self.root.rglob('*.json')):
-            if path.name.startswith('.'):
-                continue
-            data = read_json(path)
-            if all(isinstance(data.get(key), list)
-                   for key in ('images', 'annotations', 'categories')):
-                self._files.append((path, data))
-        if not self._files:
-            raise DatasetError(f'coco: {self.root} has no .json file with images, annotations '
-                               'and categories')
+        self._files = self._json_files(
+            lambda data: all(isinstance(data.get(key), list)
+                             for key in ('images', 'annotations', 'categories')),
+            'with images, annotations and categories')
 
     def _named(self) -> tuple[list[str], dict[str, Color]]:
         used = {annotation.get('category_id') for _, data in self._files
@@ -49,8 +42,8 @@ class Coco(Export):
                           if number in used)
         return list(labels), {}
 
-    def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
-        result: list[tuple[Path, Drawing | Path, str]] = []
+    def _pictures(self) -> Labelled:
+        result: Labelled = []
         for path, data in self._files:
             categories = _categories(path, data)
             drawings = {}

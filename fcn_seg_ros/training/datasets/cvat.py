@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .base import Color, colors_to_ids, IGNORE, pictures_in
 from .common_labels import BACKGROUND
-from .exports import Export, MAX_JSON_BYTES, split_of
+from .exports import Export, Labelled, MAX_JSON_BYTES, split_of
 from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil, turned
 from ...errors import DatasetError
 from ...support.arrays import MAX_PIXELS, Size, UInt8Array
@@ -42,7 +42,7 @@ class Cvat(Export):
     def _named(self) -> tuple[list[str], dict[str, Color]]:
         return list(self._labels), {label: color for label, color in self._labels.items() if color}
 
-    def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
+    def _pictures(self) -> Labelled:
         return self._masked() if self._xml is None else self._drawn(self._xml)
 
     # Segmentation mask 1.1
@@ -59,7 +59,7 @@ class Cvat(Export):
             red, green, blue = map(int, values)
             self._labels[label.strip()] = red, green, blue
 
-    def _masked(self) -> list[tuple[Path, Drawing | Path, str]]:
+    def _masked(self) -> Labelled:
         splits = {}
         for listing in sorted(self.root.glob('ImageSets/Segmentation/*.txt')):
             for name in listing.read_text(encoding='utf-8').splitlines():
@@ -71,7 +71,7 @@ class Cvat(Export):
             if inside.parts[0] not in ('SegmentationClass', 'SegmentationObject'):
                 by_stem.setdefault(str(Path(*inside.with_suffix('').parts[1:])), path)
                 by_stem.setdefault(path.stem, path)
-        result: list[tuple[Path, Drawing | Path, str]] = []
+        result: Labelled = []
         for mask in pictures_in(folder):
             name = str(mask.relative_to(folder).with_suffix(''))
             picture = by_stem.get(name) or by_stem.get(mask.stem)
@@ -125,8 +125,8 @@ class Cvat(Export):
         for shape in self._xml.iterfind('image/*[@label]'):
             self._labels.setdefault(shape.get('label', ''), None)
 
-    def _drawn(self, xml: ElementTree.Element) -> list[tuple[Path, Drawing | Path, str]]:
-        result: list[tuple[Path, Drawing | Path, str]] = []
+    def _drawn(self, xml: ElementTree.Element) -> Labelled:
+        result: Labelled = []
         for image in xml.iterfind('image'):
             name = image.get('name', '')
             where = f'{self.root / _XML}: {name}'

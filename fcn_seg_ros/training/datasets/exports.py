@@ -1,13 +1,13 @@
 """What the exports of labelling tools have in common: archives, labels by name, splits."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 import json
 from pathlib import Path
 import shutil
 import tempfile
-from typing import Any
+from typing import Any, TypeAlias
 import zipfile
 
 import numpy as np
@@ -23,6 +23,9 @@ from ...support.arrays import UInt8Array
 
 MAX_JSON_BYTES = 1 << 30
 """Largest JSON or XML file that is read."""
+
+Labelled: TypeAlias = list[tuple[Path, Drawing | Path, str]]
+"""Pictures, what is on each (shapes, or a mask file), and its split, '' for none."""
 
 _folders: list[tempfile.TemporaryDirectory[str]] = []  # they go with the process
 
@@ -93,9 +96,29 @@ class Export(SegmentationDataset[Drawing | Path]):
                                f'{self.root}: export with the pictures, or put them there')
         return found[0]
 
+    def _json_files(self, fits: Callable[[dict[str, Any]], bool], what: str
+                    ) -> list[tuple[Path, dict[str, Any]]]:
+        """
+        Return the JSON files of the export, each with its content.
+
+        :param fits: tells whether a file's content is what the tool writes.
+        :param what: such a file in words, for the message.
+        :raises DatasetError: when there is none, or a JSON file cannot be read.
+        """
+        files = [(path, data) for path in sorted(self.root.rglob('*.json'))
+                 if not path.name.startswith('.') and fits(data := read_json(path))]
+        if not files:
+            raise DatasetError(f'{self.name}: {self.root} has no .json file {what}')
+        return files
+
+    def _split_of_folder(self, path: Path) -> str:
+        """Return the split that a folder around a file is named for, '' for none."""
+        folders = path.relative_to(self.root).parts[:-1]
+        return next(filter(None, map(split_of, folders)), '')
+
     @abstractmethod
-    def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
-        """Return all labelled pictures, what is on them, and their split, '' for none."""
+    def _pictures(self) -> Labelled:
+        """Return all labelled pictures."""
 
     def _find(self, root: Path, split: str) -> list[tuple[Path, Drawing | Path]]:
         pictures = []

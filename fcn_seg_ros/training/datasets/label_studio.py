@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .base import Color
-from .exports import Export, read_json, split_of
+from .exports import Export, Labelled, read_json
 from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil, turned
 from ...errors import DatasetError
 from ...images.files import read_picture
@@ -64,8 +64,8 @@ class LabelStudio(Export):
         labels.update(label for masks in self._masks.values() for label, _ in masks)
         return sorted(labels), {}
 
-    def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
-        result: list[tuple[Path, Drawing | Path, str]] = []
+    def _pictures(self) -> Labelled:
+        result: Labelled = []
         without_area: Counter[str] = Counter()
         for path, task in self._tasks:
             picture = self._task_picture(task, path)
@@ -93,8 +93,7 @@ class LabelStudio(Export):
                     shapes.append(Stencil(label, mask))
             if size is None:
                 size = Size(*read_picture(picture).shape[:2])
-            splits = filter(None, map(split_of, picture.relative_to(self.root).parts[:-1]))
-            result.append((picture, Drawing(size, shapes), next(splits, '')))
+            result.append((picture, Drawing(size, shapes), self._split_of_folder(picture)))
         self.notes += [f'{name}: {count} points or lines have no area'
                        for name, count in without_area.items()]
         return result

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .base import Color
-from .exports import Export, read_json, split_of
+from .exports import Export, Labelled
 from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil
 from ...errors import DatasetError
 from ...support.arrays import MAX_PIXELS
@@ -29,22 +29,15 @@ class LabelMe(Export):
     name = 'labelme'
 
     def _read_export(self) -> None:
-        self._files: list[tuple[Path, dict[str, Any]]] = []
-        for path in sorted(self.root.rglob('*.json')):
-            if path.name.startswith('.'):
-                continue
-            data = read_json(path)
-            if isinstance(data.get('shapes'), list):
-                self._files.append((path, data))
-        if not self._files:
-            raise DatasetError(f'labelme: {self.root} has no .json file of LabelMe')
+        self._files = self._json_files(
+            lambda data: isinstance(data.get('shapes'), list), 'of LabelMe')
 
     def _named(self) -> tuple[list[str], dict[str, Color]]:
         labels = {_label(shape, path) for path, data in self._files for shape in data['shapes']}
         return sorted(labels), {}
 
-    def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
-        result: list[tuple[Path, Drawing | Path, str]] = []
+    def _pictures(self) -> Labelled:
+        result: Labelled = []
         for path, data in self._files:
             name = data.get('imagePath')
             if not isinstance(name, str) or not name:
@@ -55,8 +48,7 @@ class LabelMe(Export):
             skipped = len(data['shapes']) - len(shapes)
             if skipped:
                 self.notes.append(f'{path.name}: {skipped} lines or points have no area')
-            splits = filter(None, map(split_of, path.relative_to(self.root).parts[:-1]))
-            result.append((picture, Drawing(size, shapes), next(splits, '')))
+            result.append((picture, Drawing(size, shapes), self._split_of_folder(path)))
         return result
 
 

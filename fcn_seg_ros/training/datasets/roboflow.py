@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .base import Color, IGNORE, pictures_in, read_label_picture
-from .exports import Export, split_of
-from .shapes import Drawing
+from .exports import Export, Labelled, split_of
 from ...errors import DatasetError
 from ...support.arrays import UInt8Array
 
@@ -37,8 +36,8 @@ class Roboflow(Export):
                                for _, label in sorted(table.items()))
         return list(labels), {}
 
-    def _pictures(self) -> list[tuple[Path, Drawing | Path, str]]:
-        result: list[tuple[Path, Drawing | Path, str]] = []
+    def _pictures(self) -> Labelled:
+        result: Labelled = []
         for folder in self._tables:
             for picture in pictures_in(folder):
                 if picture.stem.endswith(_MASK):
