@@ -6,7 +6,9 @@ ifeq ($(origin ROS_DISTRO),environment)
   ROS_DISTRO := $(if $(AMENT_PREFIX_PATH),kilted,$(ROS_DISTRO))
 endif
 ROS_DISTRO ?= kilted
-VENV ?= $(if $(filter kilted,$(ROS_DISTRO)),.venv,.venv-$(ROS_DISTRO))
+# off: an environment without PyTorch, for test-node and test-build.
+TORCH ?= on
+VENV ?= .venv$(if $(filter kilted,$(ROS_DISTRO)),,-$(ROS_DISTRO))$(if $(filter off,$(TORCH)),-lean)
 # An interpreter to make the environment with; python3 unless the environment is there.
 PYTHON ?=
 # Further arguments to pytest, for example: make test-unit PYTEST_ARGS='-k costmap -x'
@@ -27,9 +29,6 @@ PYTHON_SOURCES := setup.py $(wildcard scripts/* demo docs fcn_seg_ros launch tes
 quietly = @echo '$(1)'; log=$$(mktemp) && { $(1) > $$log 2>&1 || { cat $$log; false; }; }; \
 	  status=$$?; rm -f $$log; exit $$status
 
-# The node's tests with frames in them.
-LEAN := cameras.py faults.py inputs.py outputs.py
-
 # A ROS 2 that is sourced in the shell and the wheels in $(VENV) must not meet in one process.
 ifdef AMENT_PREFIX_PATH
   unexport LD_LIBRARY_PATH
@@ -38,7 +37,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH PYTHO
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-py310 test-build test-node test-lean test-fuzz test-e2e \
+.PHONY: help venv demo test lint test-unit test-py310 test-build test-node test-slow test-fuzz test-e2e \
 	soak proof fuzz generate \
 	docs clean distclean
 # Node tests wait for processes that a second suite would slow down.
@@ -46,10 +45,10 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 help:  ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'Variables: ROS_DISTRO=kilted|jazzy VENV=folder PYTHON=interpreter PYTEST_ARGS=... SOAK_ARGS=...'
+	@echo 'Variables: ROS_DISTRO=kilted|jazzy TORCH=on|off VENV=folder PYTHON=interpreter PYTEST_ARGS=... SOAK_ARGS=... PROOF_ARGS=...'
 
 venv:  ## Make the virtual environment and install the package and all it needs into it
-	@tools/bootstrap.sh '$(VENV)' '$(ROS_DISTRO)' '$(PYTHON)'
+	@tools/bootstrap.sh '$(VENV)' '$(ROS_DISTRO)' '$(PYTHON)' '$(TORCH)'
 
 demo: venv  ## Show the node at work on a video; leaves a picture in demo_output/
 	$(BIN)/python demo/demo.py
@@ -79,13 +78,10 @@ test-build: venv  ## Build with pip and with colcon, and use what they install
 	$(PYTEST) $(PYTEST_ARGS) test/packaging
 
 test-node: venv  ## Test the node in processes of its own, over DDS
-	$(PYTEST) $(PYTEST_ARGS) -m 'not slow' test/node
+	$(PYTEST) -rfEs $(PYTEST_ARGS) -m 'not slow' test/node
 
 test-slow: venv  ## Test what the doctor says of graphs that lack something, which it has to wait for
 	$(PYTEST) $(PYTEST_ARGS) -m slow test/node
-
-test-lean: venv  ## Test the node's frames once more, in processes that cannot import PyTorch
-	FCN_SEG_TEST_WITHOUT_TORCH=1 $(PYTEST) $(PYTEST_ARGS) $(addprefix test/node/test_,$(LEAN))
 
 test-fuzz: venv  ## Test with a few hundred generated messages what the node lets in
 	$(PYTEST) $(PYTEST_ARGS) test/fuzz
@@ -114,4 +110,4 @@ clean:  ## Remove what was built
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean  ## Remove the virtual environments as well
-	rm -rf .venv .venv-jazzy .venv-py310
+	rm -rf .venv .venv-lean .venv-jazzy .venv-jazzy-lean .venv-py310

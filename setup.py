@@ -7,6 +7,9 @@ lies in share/ and lib/ becomes data files of the environment's prefix.
 
 Where the environment has ROS 2's wheels, that prefix is a ROS 2 prefix and the messages and the
 node are built against it.  Elsewhere the core is built alone: tools/build_backend.py decides.
+
+``FCN_SEG_TORCH=off`` asks for ONNX Runtime instead of PyTorch: enough for a machine that only runs
+networks with an int8 graph, as the bundled one, on its CPU.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +22,7 @@ import sys
 import sysconfig
 from xml.etree import ElementTree
 
-from build_backend import ros_is_wanted  # tools/, see pyproject.toml
+from build_backend import choice_of, ros_is_wanted  # tools/, see pyproject.toml
 from setuptools import Distribution, find_packages, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
@@ -32,10 +35,9 @@ BUILD = HERE / 'build' / ('pip' if WITH_ROS else 'pip-core')
 EGG_INFO = HERE / 'build' / f'{BUILD.name}-metadata'
 # What the generated message libraries link to: a wheel only fits the ROS 2 it was built with.
 MESSAGE_PACKAGES = ('ros-sensor-msgs', 'ros-std-msgs')
-DEPENDENCIES = (
-    'numpy', 'opencv-python-headless', 'pillow', 'pyyaml', 'safetensors', 'torch', 'torchvision',
-    'tqdm',
-)
+DEPENDENCIES = ('numpy', 'opencv-python-headless', 'pillow', 'pyyaml', 'safetensors', 'tqdm')
+# What runs the network, by the choice of FCN_SEG_TORCH.
+ENGINES = {'': ('torch', 'torchvision'), 'on': ('torch', 'torchvision'), 'off': ('onnxruntime',)}
 
 
 def ros_wheel(name):
@@ -54,9 +56,10 @@ def ros_wheel(name):
 
 def dependencies():
     """Return the run-time requirements; the messages' ROS 2 is the one that builds them."""
+    needed = [*DEPENDENCIES, *ENGINES[choice_of('FCN_SEG_TORCH')]]
     if not WITH_ROS:
-        return [*DEPENDENCIES]
-    return [*(f'{name}~={ros_wheel(name)}' for name in MESSAGE_PACKAGES), *DEPENDENCIES]
+        return needed
+    return [*(f'{name}~={ros_wheel(name)}' for name in MESSAGE_PACKAGES), *needed]
 
 
 def _site():

@@ -14,13 +14,11 @@ from .errors import MediaError, OptionError
 from .fractions import count_ids
 from .images.drawing import paint_classes
 from .images.files import PICTURE_SUFFIXES
+from .images.pictures import PICTURES
 from .inference.cpu_backend import nearest_cells
 from .networks.classes import ClassSet, UNKNOWN
 from .support.arrays import Float32Array, Int64Array, Size, UInt8Array
 from .support.atomic_files import write_file
-
-PICTURES = ('overlay', 'class_mask', 'color_mask', 'confidence')
-"""What :meth:`Segmentation.save` can write."""
 
 _LOSSLESS = ('.png', '.bmp', '.tif', '.tiff', '.pgm')
 _MONO_ONLY = '.pgm'
@@ -148,6 +146,24 @@ class Segmentation:
             result[index] /= total
         return result
 
+    def picture(self, name: str, *, alpha: float = 0.5) -> UInt8Array:
+        """
+        Return a picture of the result by its name.
+
+        :param name: one of :data:`.PICTURES`.
+        :param alpha: weight of the colours in an overlay, 0..1.
+        :returns: uint8 array H x W (numbers) or H x W x 3, RGB.
+        :raises OptionError: when there is no such picture, or none of this result.
+        """
+        if name not in PICTURES:
+            raise OptionError(f"there is no picture '{name}' of a segmentation: choose one of "
+                              f'{", ".join(PICTURES)}')
+        pixels: UInt8Array | None = \
+            self.overlay(alpha) if name == 'overlay' else getattr(self, name)
+        if pixels is None:
+            raise OptionError('this segmentation was made without confidence')
+        return pixels
+
     def save(self, path: str | os.PathLike[str], what: str = 'overlay', *, alpha: float = 0.5
              ) -> None:
         """
@@ -155,24 +171,19 @@ class Segmentation:
 
         :param path: of the file; its suffix says the format.  A class mask needs one that
             loses nothing, such as .png: its pixels are ids.
-        :param what: 'overlay', 'class_mask', 'color_mask' or 'confidence'.
+        :param what: one of :data:`.PICTURES`.
         :param alpha: weight of the colours in an overlay, 0..1.
         :raises OptionError: when ``what`` or the suffix is none that there is.
         :raises MediaError: when the file cannot be written.
         """
-        if what not in PICTURES:
-            raise OptionError(f"there is no picture '{what}' of a segmentation: choose one of "
-                              f'{", ".join(PICTURES)}')
+        pixels = self.picture(what, alpha=alpha)
         suffix = Path(path).suffix.lower()
-        mono = what in ('class_mask', 'confidence')
+        mono = PICTURES[what].holds_numbers
         known = [name for name in (_LOSSLESS if what == 'class_mask' else PICTURE_SUFFIXES)
                  if mono or name != _MONO_ONLY]
         if suffix not in known:
             raise OptionError(f"cannot write a {what} as '{Path(path).name}': its name must end "
                               f'in {", ".join(known)}')
-        pixels = self.overlay(alpha) if what == 'overlay' else getattr(self, what)
-        if pixels is None:
-            raise OptionError('this segmentation was made without confidence')
         encoded = cv2.imencode(suffix, pixels if mono else pixels[..., ::-1])[1].tobytes()
         try:
             write_file(path, encoded)

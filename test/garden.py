@@ -27,34 +27,47 @@ def scene(drive, step):
     """
     place, part = divmod(step, _STRETCH)
     part /= _STRETCH
-    (horizon, left, right, colors, posts), following = (_place(drive, place + i) for i in (0, 1))
-    horizon, left, right, colors = (
-        a + (b - a) * part for a, b in zip((horizon, left, right, colors), following))
+    (horizon, left, right, light, posts), following = (_place(drive, place + i) for i in (0, 1))
+    horizon, left, right, light = (
+        a + (b - a) * part for a, b in zip((horizon, left, right, light), following))
+    noise = np.random.default_rng((drive, step, 1)).normal(0, 6, (HEIGHT, WIDTH, 3))
+    return painted(horizon, left, right, [(x - 30 * part, y) for x, y in posts], light, noise)
+
+
+def painted(horizon, left, right, posts, light, noise):
+    """
+    Return a picture of a garden, its outlines and its truth, as :func:`scene` does.
+
+    :param horizon: row where the path ends.
+    :param left: column where its left edge begins, at the lower edge of the picture.
+    :param right: column where its right edge does.
+    :param posts: (x, y) of their upper left corners.
+    :param light: factor of the colours: a number, or of each class and channel, 3 x 3.
+    :param noise: array H x W x 3, which is added.
+    """
     outlines = [
         ('hedge', [(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)]),
         ('path', [(0.4 * WIDTH, horizon), (0.6 * WIDTH, horizon), (right, HEIGHT),
                   (left, HEIGHT)])]
-    for x, y in posts:
-        x -= 30 * part
-        outlines.append(('post', [(x, y), (x + 10, y), (x + 10, y + 45), (x, y + 45)]))
+    outlines += [('post', [(x, y), (x + 10, y), (x + 10, y + 45), (x, y + 45)])
+                 for x, y in posts]
     truth = np.zeros((HEIGHT, WIDTH), np.uint8)
     for label, points in outlines:
         cv2.fillPoly(truth, [np.round(points).astype(np.int32)], LABELS.index(label))
-    noise = np.random.default_rng((drive, step, 1)).normal(0, 6, (HEIGHT, WIDTH, 3))
-    picture = colors[truth] + noise
+    picture = (_COLORS * light)[truth] + noise
     return np.clip(picture, 0, 255).astype(np.uint8), outlines, truth
 
 
 def _place(drive, place):
-    """Return where path and posts are at a place, and the colours of all in its light."""
+    """Return where path and posts are at a place, and its light, see :func:`painted`."""
     rng = np.random.default_rng((drive, place))
     horizon = rng.uniform(30, 50)
     left, right = sorted(rng.integers(0, WIDTH, 2) * 0.4 + np.array([0, 0.6 * WIDTH]))
-    colors = _COLORS * rng.uniform(0.5, 1.4)
+    light = rng.uniform(0.5, 1.4)
     posts = [(rng.uniform(5, WIDTH - 20), rng.uniform(10, 40))
              for _ in range(rng.integers(0, 4))]
-    colors = colors * np.exp(rng.normal(0, _TINT, colors.shape))
-    return horizon, left, right, colors, posts
+    light = light * np.exp(rng.normal(0, _TINT, _COLORS.shape))
+    return horizon, left, right, light, posts
 
 
 def name_of(drive, number):

@@ -1,9 +1,9 @@
-"""Tests of processes that have no PyTorch, although it is installed."""
+"""Tests where PyTorch is not installed, and of processes that do without it where it is."""
 
-import os
+from importlib.util import find_spec
 
-ACTIVE = os.environ.get('FCN_SEG_TEST_WITHOUT_TORCH') == '1'
-"""Whether the nodes of this run of the tests are to do without it (`make test-node`)."""
+HAS_TORCH = find_spec('torch') is not None
+"""Whether PyTorch is installed."""
 
 # Looking for them is allowed; an import that is tried ends the process, also where the code
 # would go on without it.

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Make a virtual environment with ROS 2, PyTorch and all that building and testing needs, and
-# install the package into it.  Quick when nothing has changed.
+# install the package into it.  Quick when nothing has changed.  TORCH off leaves PyTorch out, as a
+# robot without a GPU may (docs/robot.md).
 #
-# usage: tools/bootstrap.sh VENV [kilted|jazzy] [PYTHON]
+# usage: tools/bootstrap.sh VENV [kilted|jazzy] [PYTHON] [TORCH: on|off]
 set -eu
 
 say() {
@@ -15,13 +16,19 @@ fail() {
 }
 
 cd "$(dirname "$0")/.."
-[ $# -ge 1 ] || fail 'usage: tools/bootstrap.sh VENV [kilted|jazzy] [PYTHON]'
+[ $# -ge 1 ] || fail 'usage: tools/bootstrap.sh VENV [kilted|jazzy] [PYTHON] [TORCH: on|off]'
 venv=$1
 distro=${2:-kilted}
 python=${3:-}
+torch=${4:-on}
 ros=requirements/ros-$distro.txt
 stamp=$venv/.fcn_seg_ros
 [ -f "$ros" ] || fail "there is no ROS 2 '$distro' on PyPI: use ROS_DISTRO=kilted or jazzy"
+case $torch in
+  on) content="$distro" engine=PyTorch size='6.5 GB' ;;
+  off) content="$distro without PyTorch" engine='ONNX Runtime, without PyTorch' size='1.3 GB' ;;
+  *) fail "TORCH is '$torch': on or off" ;;
+esac
 
 # A sourced ROS 2 would mix its packages with those of the environment, and what another
 # environment's Python has set would keep this one from finding its libraries.
@@ -99,8 +106,8 @@ install() {
 
 environment=$(environment_key)
 package=$(package_key)
-held=$(cat "$stamp.distro" 2>/dev/null || echo "$distro")
-[ "$held" = "$distro" ] || fail \
+held=$(cat "$stamp.distro" 2>/dev/null || echo "$content")
+[ "$held" = "$content" ] || fail \
   "$venv holds ROS 2 $held: remove it, or name another folder with VENV=..."
 if [ -n "$python" ] && [ -x "$venv/bin/python" ] &&
     [ "$(minor_version "$python")" != "$(minor_version "$venv/bin/python")" ]; then
@@ -111,11 +118,11 @@ if ! is_current environment "$environment"; then
   [ -n "$python" ] || python=python3
   [ ! -x "$venv/bin/python" ] || python=$venv/bin/python
   check_machine
-  say "setting up $venv with ROS 2 $distro and PyTorch (some minutes, 6 GB of disk)"
+  say "setting up $venv with ROS 2 $distro and $engine (some minutes, $size of disk)"
   rm -f "$stamp.environment" "$stamp.package"
   [ -x "$venv/bin/pip" ] || "$python" -m venv "$venv" ||
     fail "$python could not make the virtual environment $venv"
-  printf '%s\n' "$distro" > "$stamp.distro"
+  printf '%s\n' "$content" > "$stamp.distro"
   bin=$(cd "$venv/bin" && pwd)
   install pip 'pip>=24'
   install "ROS 2 $distro" -r "$ros" -r requirements/dev.txt -c requirements/constraints.txt
@@ -126,6 +133,7 @@ if ! is_current package "$environment $package" || ! is_installed; then
   say "building fcn_seg_ros into $venv"
   bin=$(cd "$venv/bin" && pwd)
   export FCN_SEG_ROS=on  # a ROS 2 that is incomplete is an error, not a core without a node
+  export FCN_SEG_TORCH="$torch"
   install fcn_seg_ros --no-build-isolation '.[test]' -c "$ros" -c requirements/constraints.txt
   printf '%s\n' "$environment $package" > "$stamp.package"
 fi

@@ -17,8 +17,9 @@ from setuptools.build_meta import (
     prepare_metadata_for_build_wheel)
 
 __all__ = [
-    'build_editable', 'build_sdist', 'build_wheel', 'get_requires_for_build_editable',
-    'get_requires_for_build_sdist', 'get_requires_for_build_wheel',
+    'build_editable', 'build_sdist', 'build_wheel', 'choice_of',
+    'get_requires_for_build_editable', 'get_requires_for_build_sdist',
+    'get_requires_for_build_wheel',
     'prepare_metadata_for_build_editable', 'prepare_metadata_for_build_wheel', 'ros_is_wanted',
 ]
 
@@ -40,15 +41,25 @@ def installed_ros() -> str | None:
     return next((wheel.version for wheel in found), None)
 
 
+def choice_of(variable: str) -> str:
+    """
+    Return what a variable of the environment chooses: ``on``, ``off``, or '' where it is not set.
+
+    :raises SystemExit: when it is set to anything else.
+    """
+    choice = os.environ.get(variable, '')
+    if choice not in ('', 'on', 'off'):
+        raise SystemExit(f'{variable} is {choice!r}: set it to on or off, or not at all')
+    return choice
+
+
 def ros_is_wanted() -> bool:
     """
     Return whether the messages and the node are to be built.
 
     :raises SystemExit: when ``FCN_SEG_ROS`` is neither on nor off.
     """
-    choice = os.environ.get('FCN_SEG_ROS', '')
-    if choice not in ('', 'on', 'off'):
-        raise SystemExit(f'FCN_SEG_ROS is {choice!r}: set it to on or off, or not at all')
+    choice = choice_of('FCN_SEG_ROS')
     return choice == 'on' or (not choice and installed_ros() is not None)
 
 

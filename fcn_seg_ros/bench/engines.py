@@ -1,6 +1,6 @@
 """The forward pass alone, by every engine that works here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 import logging
 from typing import TypedDict
@@ -11,7 +11,7 @@ from .stages import synchronized
 from .timing import measure, Timing
 from ..errors import DeviceError
 from ..inference.devices import Device
-from ..inference.engines import computes_bf16, create_engine
+from ..inference.engines import computes_bf16, create_engine, ENGINES
 from ..networks.loading import find_network
 from ..networks.weights import load_network
 
@@ -20,12 +20,27 @@ _log = logging.getLogger(__name__)
 EAGER = 'torch eager, fp32'
 """The usual way, for comparison: torchvision's modules as they are."""
 
-CANDIDATES = {
+_TABLE = {
     'cpu': (('torch', 'fp32'), ('onnxruntime', 'fp32'), ('torch', 'bf16'),
             ('onnxruntime', 'int8')),
     'cuda': (('torch', 'fp32'), ('torch', 'fp16'), ('torch', 'bf16'), ('tensorrt', 'fp16'),
              ('tensorrt', 'fp32'), ('onnxruntime', 'fp32')),
 }
+
+
+def with_others(engines: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """
+    Return which engines and precisions are tried on each kind of device, the reference first.
+
+    :param engines: all that there are; those that the table above does not know are tried
+        everywhere, in the precision of their own choice.
+    """
+    known = {'auto'}.union(engine for pairs in _TABLE.values() for engine, _ in pairs)
+    others = tuple((engine, 'auto') for engine in engines if engine not in known)
+    return {kind: pairs + others for kind, pairs in _TABLE.items()}
+
+
+CANDIDATES = with_others(ENGINES)
 """Engines and precisions that are tried on a kind of device; the first is the reference."""
 
 

@@ -5,6 +5,7 @@ import re
 import sys
 
 from .network_options import add_models_dir, add_network_option
+from .values import number_argument
 from ..errors import FcnSegError
 from ..navigation.consumers import CONSUMERS, parameters_for, Robot
 from ..navigation.roles import load_overrides, RoleTable
@@ -36,7 +37,8 @@ def add_parser(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
                         help="the robot's base frame (default: %(default)s)")
     parser.add_argument('--grid-frame', default=Robot.grid_frame, metavar='F',
                         help="the node's parameter costmap.frame (default: %(default)s)")
-    parser.add_argument('--rate', type=_rate, default=Robot.rate, metavar='HZ',
+    parser.add_argument('--rate', type=number_argument(0.01, 1000), default=Robot.rate,
+                        metavar='HZ',
                         help='clouds a second that each camera comes to, at least: how long it '
                              'may be silent (default: %(default)g)')
     parser.set_defaults(run=run)
@@ -69,14 +71,6 @@ def _cameras(text: str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"'{text}' names a camera twice")
     return names
-
-
-def _rate(text: str) -> float:
-    """Return a rate that a camera can have."""
-    rate = float(text)
-    if not 0.01 <= rate <= 1000.0:
-        raise argparse.ArgumentTypeError(f'{text} is no rate: 0.01 to 1000 frames a second are')
-    return rate
 
 
 def _frame(text: str) -> str:

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any, TYPE_CHECKING
 
+from ..inference.engines import ENGINES, PRECISIONS
+
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
@@ -75,8 +77,8 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     add_network_option(group)
     add_weights_options(group)
     add_device_option(group)
-    group.add_argument('--engine', default='auto', help='auto, torch, tensorrt or onnxruntime')
-    group.add_argument('--precision', default='auto', help='auto, fp32, fp16, bf16 or int8')
+    group.add_argument('--engine', default='auto', help=', '.join(ENGINES))
+    group.add_argument('--precision', default='auto', help=', '.join(PRECISIONS))
     group.add_argument('--threads', type=int, default=0, metavar='N',
                        help="CPU threads, 0 = the engine's own choice")
 

@@ -23,9 +23,6 @@ _OPENCV_TYPE = re.compile(r'(TYPE_)?(8|16|32|64)[USF]C\d*')
 _NOT_ONE_PLANE = ('nv', 'yuv', 'uyvy', 'yuyv')
 """Beginnings of the encodings whose samples one channel of a picture cannot hold."""
 
-LOSSLESS_PICTURES = ('class_mask', 'color_mask', 'confidence')
-"""Pictures of a segmentation that are compressed as PNG: programs read values from them."""
-
 
 def decode(data: Any, format: str = '', *, upright: bool = False  # noqa: A002 (the message's)
            ) -> UInt8Array:

@@ -25,6 +25,10 @@ class EngineLostError(FcnSegError):
     """The engine is out of order, and loading it again did not help."""
 
 
+class LoadStoppedError(FcnSegError):
+    """Nobody wants the network any more that is being loaded."""
+
+
 class GuardedSegmenter(Protocol):
     """What is guarded: a loaded :class:`.Segmenter`."""
 
@@ -95,7 +99,8 @@ class Guard:
     :param segmenter: the loaded :class:`.Segmenter`.
     :param settings: what it was loaded with, as of ``parameters.read``.
     :param load: ``load(settings, on_wait=..., **changes)`` returns a new one, or raises; it
-        calls ``on_wait``, without arguments, now and then while that takes long.
+        calls ``on_wait``, without arguments, now and then while that takes long.  With
+        LoadStoppedError it says that it was broken off: the next picture begins it anew.
     :param logger: the node's logger.
     :param on_step: called, without arguments, before every step that takes long, and during
         a load.
@@ -178,7 +183,7 @@ class Guard:
         self._configure(settings)
         try:
             result = self._run(image, settings, want_confidence)
-        except ImageError:
+        except (ImageError, LoadStoppedError):
             raise
         except Exception as error:
             self._failed(error)
@@ -273,6 +278,8 @@ class Guard:
             self._take(settings)
             self._on_step()
             self._probe()
+        except LoadStoppedError:
+            raise
         except Exception as reason:
             self._schedule(reason)
             raise EngineDownError(f'loading it again failed: {_first_line(reason)}') from reason
@@ -282,7 +289,12 @@ class Guard:
 
     def _take(self, settings: GuardSettings, **changes: Any) -> None:
         # Building an engine may take minutes, but does not hang.
-        self.segmenter = self._load(settings, on_wait=self._on_step, **changes)
+        try:
+            self.segmenter = self._load(settings, on_wait=self._on_step, **changes)
+        except LoadStoppedError as error:
+            self._not_before = self._clock()
+            self._logger.info(str(error))
+            raise
         self._failed_batches = 0
         self._configuration = _configuration(settings)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import fcntl
 import hashlib
+from importlib.util import find_spec
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 from .archive import unpack
 from .download import download, Progress
 from .folders import NETWORK_FILE, weights_below
+from .labels import read_stated_labels
+from .onnx_file import read_graph
 from .registry import Network, Registry
 from ..errors import FetchError, RegistryError, WeightsError
 from ..support.atomic_files import sync, write_file
@@ -34,9 +37,10 @@ def fetch(network: Network, models_dir: str | os.PathLike[str] = '', *,
     Make sure that a network's weights are installed, downloading them if they are not.
 
     The archive is downloaded (going on with an earlier try), its sha256 compared,
-    unpacked beside the target, loaded into the model as a check, and only then renamed
-    into place.  The sha256 of the first fetch is kept in ``.fetch/<name>/fetched.json``
-    and holds for later ones.  Processes that fetch the same network wait for each other.
+    unpacked beside the target, loaded into the model as a check (without PyTorch: read), and
+    only then renamed into place.  The sha256 of the first fetch is kept in
+    ``.fetch/<name>/fetched.json`` and holds for later ones.  Processes that fetch the same
+    network wait for each other.
 
     :param network: ``registry.Network``.
     :param models_dir: folder of the user's models, '' for the cache folder.
@@ -95,8 +99,31 @@ def _host(url: str) -> str:
 
 
 def _check_loads(network: Network, weights: Path) -> None:
+    if find_spec('torch') is None:
+        _check_whole(weights)
+        return
     from .weights import load_network  # PyTorch is not needed until something is there
     load_network(network, weights)
+
+
+def _check_whole(weights: Path) -> None:
+    """
+    Check what can be checked without PyTorch: that the file can be read.
+
+    ONNX Runtime, which is to run it then, compares its size and classes with the network's.
+
+    :raises WeightsError: when it cannot, or only PyTorch could.
+    """
+    suffix = weights.suffix.lower()
+    if suffix == '.onnx':
+        try:
+            read_graph(weights.read_bytes())
+        except WeightsError as error:
+            raise WeightsError(f'{weights}: {error}') from None
+    elif suffix == '.safetensors':
+        read_stated_labels(weights)
+    else:
+        raise WeightsError(f'{weights.name} needs PyTorch: pip install torch torchvision')
 
 
 class _Job:

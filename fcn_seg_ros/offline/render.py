@@ -4,19 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import MediaError
-from ..images.compressed import LOSSLESS_PICTURES
 from ..images.drawing import legend_entries, side_by_side, with_legend
+from ..images.pictures import PICTURES
 from ..segmentation import Segmentation
 from ..support.arrays import UInt8Array
-
-PICTURES = ('overlay', 'color_mask', 'confidence', 'class_mask')
-"""
-Pictures of a segmentation, named as the API and the node's topics name them.
-
-overlay: the input blended with the class colours; color_mask: the class colours;
-confidence: the winning class's probability x 255, grey; class_mask: class ids, grey,
-255 = unknown (data more than a picture: never in colours, never with a legend).
-"""
 
 ALIASES: Mapping[str, str] = {'mask': 'color_mask', 'class-mask': 'class_mask'}
 """Older names of pictures.  They go on, and name the files as before."""
@@ -27,14 +18,15 @@ side-by-side: the input and the chosen pictures in one; legend: colours, labels 
 shares below.
 """
 
-_NUMBERS = ('confidence', 'class_mask')
+_NUMBERS = [name for name, picture in PICTURES.items() if picture.holds_numbers]
+_LOSSLESS = [name for name, picture in PICTURES.items() if picture.lossless]
 
 
 def picture_of(name: str) -> str:
     """
     Return the picture that a name means.
 
-    :param name: one of :data:`PICTURES` or :data:`ALIASES`; another is returned as it is.
+    :param name: one of :data:`.PICTURES` or :data:`ALIASES`; another is returned as it is.
     """
     return ALIASES.get(name, name)
 
@@ -56,7 +48,7 @@ def wants_lossless(name: str) -> bool:
 
     :param name: of the picture, as :func:`picture_of` takes it.
     """
-    return picture_of(name) in LOSSLESS_PICTURES
+    return picture_of(name) in _LOSSLESS
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,7 @@ class Renderer:
     """
     Draws the chosen pictures of a segmentation.
 
-    :param pictures: some of :data:`PICTURES` or :data:`ALIASES`, as the outputs are named.
+    :param pictures: some of :data:`.PICTURES` or :data:`ALIASES`, as the outputs are named.
     :param legend: whether a legend goes below pictures in class colours.
     :param beside: whether the pictures go next to the input, into one picture.
     :param alpha: weight of the colours in the overlay, 0..1.
@@ -83,7 +75,7 @@ class Renderer:
         """
         Build a renderer from names as ``--visualize`` takes them.
 
-        :param names: some of :data:`PICTURES`, :data:`ALIASES` and :data:`ARRANGEMENTS`;
+        :param names: some of :data:`.PICTURES`, :data:`ALIASES` and :data:`ARRANGEMENTS`;
             without a picture among them the overlay is taken.
         :param alpha: as of the class.
         :param unknown: as of the class.
@@ -91,9 +83,9 @@ class Renderer:
         """
         names = tuple(names)
         for name in names:
-            if picture_of(name) not in PICTURES + ARRANGEMENTS:
+            if picture_of(name) not in (*PICTURES, *ARRANGEMENTS):
                 raise MediaError(f"unknown picture '{name}', there are "
-                                 f'{", ".join(PICTURES + ARRANGEMENTS)}')
+                                 f'{", ".join((*PICTURES, *ARRANGEMENTS))}')
         beside = 'side-by-side' in names
         # A picture that was asked for under both of its names is drawn once.
         pictures = tuple({picture_of(name): name for name in reversed(names)
@@ -116,7 +108,8 @@ class Renderer:
         :param result: what the network made of it.
         :returns: {output: uint8 array, H x W (confidence, class_mask) or H x W x 3 (RGB)}.
         """
-        drawn = {name: self._draw(picture_of(name), result) for name in self.pictures}
+        drawn = {name: result.picture(picture_of(name), alpha=self.alpha)
+                 for name in self.pictures}
         if self.beside:
             drawn = {'side-by-side': side_by_side(
                 [image, *drawn.values()], ['input', *drawn])}
@@ -126,14 +119,3 @@ class Renderer:
             drawn = {name: picture if holds_numbers(name) else with_legend(picture, entries)
                      for name, picture in drawn.items()}
         return drawn
-
-    def _draw(self, picture: str, result: Segmentation) -> UInt8Array:
-        if picture == 'overlay':
-            return result.overlay(self.alpha)
-        if picture == 'color_mask':
-            return result.color_mask
-        if picture == 'class_mask':
-            return result.class_mask
-        if result.confidence is None:
-            raise MediaError('this segmentation was made without confidence')
-        return result.confidence

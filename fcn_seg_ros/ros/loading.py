@@ -5,8 +5,7 @@ import time
 from typing import Any
 
 from .settings import Settings
-from ..errors import FcnSegError
-from ..inference.recovery import Log
+from ..inference.recovery import LoadStoppedError, Log
 from ..networks.fetch import fetch
 from ..networks.registry import Registry
 from ..segmenter import Segmenter
@@ -40,7 +39,8 @@ def load_segmenter(settings: Settings, logger: Log, keep_on: Callable[[], bool] 
 
     def wait() -> None:
         if not keep_on():
-            raise LoadStoppedError('the node ends; the engine is built at its next start')
+            raise LoadStoppedError('building the engine is broken off: it begins anew when the '
+                                   'node is started or activated again')
         on_wait()
 
     return Segmenter(**options, on_wait=wait)
@@ -57,10 +57,6 @@ def describe(segmenter: Segmenter) -> str:
             f'({segmenter.engine.detail})')
 
 
-class LoadStoppedError(FcnSegError):
-    """The node is told to end."""
-
-
 class _Progress:
     """Log a line now and then."""
 
@@ -72,7 +68,8 @@ class _Progress:
 
     def __call__(self, done: int, total: int | None) -> None:
         if not self._keep_on():
-            raise LoadStoppedError('the node ends; the download goes on at its next start')
+            raise LoadStoppedError('the download is broken off: it goes on when the node is '
+                                   'started or activated again')
         now = time.monotonic()
         if now < self._next:
             return

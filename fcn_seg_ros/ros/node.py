@@ -248,9 +248,13 @@ class SegmentationNode(Node):
 
     def _load(self, settings: Settings) -> Guard:
         def load(settings: Settings, **changes: Any) -> Segmenter:
+            # While the node is active, with a frame in work or for a change of parameters, a load
+            # ends with that.
+            pipeline = self._pipeline
+            keep_on = self.context.ok if pipeline is None else pipeline.keeps_on
             self._loads.append(settings)
             try:
-                return load_segmenter(settings, self.get_logger(), self.context.ok, **changes)
+                return load_segmenter(settings, self.get_logger(), keep_on, **changes)
             finally:
                 self._loads.pop()
 

@@ -101,6 +101,10 @@ class Pipeline:
         """Note that segmenting goes on; see :meth:`stuck_for`."""
         self._segmenting_since = time.monotonic()
 
+    def keeps_on(self) -> bool:
+        """Tell whether somebody wants what is in work: neither node nor process is to end."""
+        return not self._closed and self._keep_on()
+
     def stuck_for(self) -> float:
         """Return the seconds that the longer of the current steps has taken, 0 without any."""
         now = time.monotonic()
@@ -205,7 +209,7 @@ class Pipeline:
         """Let each group publish: what fails in one does not keep the others back."""
         failure = None
         for group, names in job.wanted:
-            if self._closed or not self._keep_on():
+            if not self.keeps_on():
                 return
             try:
                 group.publish(frame, names)
@@ -230,7 +234,7 @@ class Pipeline:
             self.fault = str(error)
             self._on_fault()
         except Exception as error:
-            if self._closed or not self._keep_on():
+            if not self.keeps_on():
                 return None  # its publishers are gone
             camera.statistics.frame_failed(type(error).__name__, str(error))
             self._throttle.exception(

@@ -5,14 +5,13 @@ The node takes their names from here, and ``tools/generate.py`` writes ``config/
 from it.  Neither ROS nor PyTorch is needed to read it.
 """
 
+from ..images.pictures import PICTURES
+
 IMAGE, CAMERA_INFO, DEPTH = 'image', 'camera_info', 'depth'
 """What a camera sends, relative names; CAMERA_INFO is published for the masks as well."""
 
 COMPRESSED = '/compressed'
 """What image_transport appends to the name of an image."""
-
-PICTURES = {'class_mask': 'mono8', 'color_mask': 'rgb8', 'overlay': 'rgb8', 'confidence': 'mono8'}
-"""The pictures of each frame, attributes of a ``Segmentation``: {name: encoding}."""
 
 FRACTIONS = 'class_fractions'
 CLOUDS = POINTS, OBSTACLES, GROUND = 'points', 'obstacles', 'ground'

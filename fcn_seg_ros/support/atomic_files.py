@@ -1,10 +1,12 @@
 """Files and folders that appear whole or not at all, whatever ends the program meanwhile."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, ExitStack, suppress
+import fcntl
 import os
 from pathlib import Path
 import shutil
+import tempfile
 from typing import BinaryIO
 
 from ..errors import MediaError
@@ -76,6 +78,51 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.rename(holder / path.name, path)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder(parent: str | os.PathLike[str], prefix: str) -> Iterator[Path]:
+    """
+    Give a folder to work in, which is gone when the block ends.
+
+    While the process lives it holds a lock of it, by which :func:`remove_abandoned` tells the
+    folder of a killed process from one in use, also of another container.
+
+    :param parent: the folder to make it in; it is made where it is missing.
+    :param prefix: what its name begins with.
+    :raises OSError: when it cannot be made.
+    """
+    Path(parent).mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with _lock(parent):  # between being made and being locked it looks abandoned
+            folder = stack.enter_context(tempfile.TemporaryDirectory(
+                dir=parent, prefix=prefix, ignore_cleanup_errors=True))
+            stack.enter_context(_lock(folder))
+        yield Path(folder)
+
+
+def remove_abandoned(parent: str | os.PathLike[str], prefix: str) -> None:
+    """
+    Remove what :func:`scratch_folder` made for processes that were killed, as far as it can be.
+
+    :param parent: as there; it may be missing.
+    :param prefix: as there.
+    """
+    with suppress(OSError), _lock(parent):
+        for folder in Path(parent).glob(f'{prefix}*'):
+            with suppress(OSError), _lock(folder, fcntl.LOCK_NB):  # else it is in use
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _lock(folder: str | os.PathLike[str], how: int = 0) -> Iterator[None]:
+    """Hold a folder's lock, which ends with the process."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync(path: str | os.PathLike[str]) -> None:

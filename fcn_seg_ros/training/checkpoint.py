@@ -85,3 +85,14 @@ def set_random_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states['torch'])
     if 'cuda' in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states['cuda'])
+
+
+def seed_all(seed: int) -> None:
+    """
+    Begin Python's, NumPy's and PyTorch's random numbers anew.
+
+    :param seed: the same gives the same.
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

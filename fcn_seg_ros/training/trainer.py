@@ -4,17 +4,16 @@ import copy
 import logging
 import math
 from pathlib import Path
-import random
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from .card import model_card
-from .checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
+from .checkpoint import (
+    load_checkpoint, random_states, save_checkpoint, seed_all, set_random_states)
 from .datasets import Cached, Items, LabelledPictures, open_dataset
 from .datasets.unlabelled import Joined, UnlabelledPictures
 from .distillation import load_distillation
@@ -121,10 +120,10 @@ class Trainer:
     def _build(self) -> None:
         recipe = self.recipe
         # Every process starts from the same weights, then goes on with noise of its own.
-        _seed_all(recipe.seed)
+        seed_all(recipe.seed)
         self.model = initial_model(recipe, self.classes)
         self.distillation = load_distillation(recipe, self.classes) if recipe.distill else None
-        _seed_all(mix_seed(recipe.seed, self.processes.rank))
+        seed_all(mix_seed(recipe.seed, self.processes.rank))
         self.model = self.model.to(self.device).to(memory_format=torch.channels_last)
         if self.distillation:
             self.distillation.to(self.device).to(memory_format=torch.channels_last)
@@ -308,10 +307,4 @@ class Trainer:
         if len(state['random']) == self.processes.world:
             set_random_states(state['random'][self.processes.rank])
         else:  # going on with more or fewer devices
-            _seed_all(mix_seed(self.recipe.seed, self.processes.rank, self.step))
-
-
-def _seed_all(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+            seed_all(mix_seed(self.recipe.seed, self.processes.rank, self.step))

@@ -3,36 +3,24 @@
 import json
 import shutil
 
-import cv2
 from fcn_seg_ros import Segmenter
 from fcn_seg_ros.cli.main import main
 import garden
+from garden import HEIGHT, LABELS, WIDTH
 import numpy as np
 from PIL import Image
 
-WIDTH, HEIGHT = 128, 96
-LABELS = ('path', 'hedge', 'post')
-COLORS = np.array([(150, 140, 130), (60, 110, 50), (90, 70, 60)])
-
 
 def scene(number):
-    """Return a picture of a garden and its outlines, back to front: {label: [(x, y), ...]}."""
+    """Return a picture of a garden, its outlines and its truth; another one for each number."""
     rng = np.random.default_rng(number)
     horizon = int(rng.integers(30, 50))
     left, right = sorted(rng.integers(0, WIDTH, 2) * 0.4 + np.array([0, 0.6 * WIDTH]))
-    outlines = [
-        ('hedge', [(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)]),
-        ('path', [(0.4 * WIDTH, horizon), (0.6 * WIDTH, horizon), (right, HEIGHT),
-                  (left, HEIGHT)])]
-    for _ in range(int(rng.integers(1, 4))):
-        x, y = int(rng.integers(5, WIDTH - 20)), int(rng.integers(10, 40))
-        outlines.append(('post', [(x, y), (x + 10, y), (x + 10, y + 45), (x, y + 45)]))
-    truth = np.zeros((HEIGHT, WIDTH), np.uint8)
-    for label, points in outlines:
-        cv2.fillPoly(truth, [np.round(points).astype(np.int32)], LABELS.index(label))
+    posts = [(int(rng.integers(5, WIDTH - 20)), int(rng.integers(10, 40)))
+             for _ in range(int(rng.integers(1, 4)))]
     light = rng.uniform(0.7, 1.2)
-    picture = COLORS[truth] * light + rng.normal(0, 18, (HEIGHT, WIDTH, 3))
-    return np.clip(picture, 0, 255).astype(np.uint8), outlines, truth
+    return garden.painted(horizon, left, right, posts, light,
+                          rng.normal(0, 18, (HEIGHT, WIDTH, 3)))
 
 
 def write_cvat(folder, names):

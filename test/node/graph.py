@@ -28,7 +28,6 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-import without_torch
 
 DEADLINE = 60.0
 """Seconds after which a condition counts as never coming true."""
@@ -128,8 +127,7 @@ class NodeProcess:
         environment = dict(
             os.environ, ROS_DOMAIN_ID=str(domain), HOME=str(folder),
             XDG_CACHE_HOME=str(folder / 'cache'), ROS_LOG_DIR=str(folder / 'ros_log'))
-        first = without_torch.BLOCK if without_torch.ACTIVE else ''
-        code = f'{first}{prelude}\nfrom fcn_seg_ros.ros.main import main\nmain()'
+        code = f'{prelude}\nfrom fcn_seg_ros.ros.main import main\nmain()'
         with open(self.log_path, 'wb') as log:
             self.process = subprocess.Popen(
                 [sys.executable, '-c', code, *arguments], env=environment, cwd=folder,

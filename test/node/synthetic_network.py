@@ -1,18 +1,27 @@
-"""A network that knows the synthetic world, trained in 40 seconds of one core."""
+"""
+A network that knows the synthetic world, trained in 40 seconds of one core.
+
+Where PyTorch is not installed it is a graph that knows the world's colours instead (graphs.py).
+"""
 
 from contextlib import contextmanager
 
 import cv2
-from fcn_seg_ros.inference.preprocess import Preprocessor
-from fcn_seg_ros.networks.model import FCNResNet18, interpolate_scores
 from fcn_seg_ros.networks.registry import Registry
-from networks import write_graph
+from networks import WEIGHTS
 import numpy as np
-from safetensors.torch import load_file, save_file
 import synthetic_world as synthetic
-import torch
-import torch.nn.functional as F
+from without_torch import HAS_TORCH
 import yaml
+
+if HAS_TORCH:
+    from fcn_seg_ros.inference.preprocess import Preprocessor
+    from fcn_seg_ros.networks.model import FCNResNet18, interpolate_scores
+    from safetensors.torch import load_file, save_file
+    import torch
+    import torch.nn.functional as F
+else:
+    from graphs import write_colour_graph
 
 NAME = 'synthetic'
 WIDTH, HEIGHT = 320, 240
@@ -20,12 +29,26 @@ VIEWS, STEPS, BATCH = 40, 360, 8
 RATE = 3e-3
 
 
-def write_trained_network(models_dir):
-    """
-    Write ``models_dir/synthetic``: the bundled network's backbone, decoders trained anew.
+def write_synthetic_network(models_dir):
+    """Write ``models_dir/synthetic``, of which equal machines get equal ones."""
+    folder = models_dir / NAME
+    folder.mkdir(parents=True)
+    classes = zip(synthetic.LABELS, synthetic.COLORS, synthetic.ROLES, synthetic.COSTS)
+    about = {
+        'name': NAME, 'width': WIDTH, 'height': HEIGHT, 'decoder': 'fcn8s', 'classes': [
+            {'label': label, 'color': list(color), 'role': role}
+            | ({'cost': cost} if role == 'ground' else {})
+            for label, color, role, cost in classes]}
+    if HAS_TORCH:
+        save_file(_trained().state_dict(), folder / WEIGHTS)
+    else:
+        write_colour_graph(folder / WEIGHTS, HEIGHT, WIDTH)
+        about |= {'mean': [0.0, 0.0, 0.0], 'std': [1.0, 1.0, 1.0]}
+    (folder / 'network.yaml').write_text(yaml.safe_dump(about))
 
-    Seeded: equal machines get equal weights.
-    """
+
+def _trained():
+    """Return a model with the bundled network's backbone and decoders that are trained anew."""
     rng = np.random.default_rng(0)
     with _one_thread(), torch.random.fork_rng():
         torch.manual_seed(0)
@@ -35,16 +58,7 @@ def write_trained_network(models_dir):
         _take_backbone(model, registry.find_weights(bundled))
         preprocess = Preprocessor((HEIGHT, WIDTH), bundled.mean, bundled.std)
         _train_decoders(model, *_features(model, preprocess, rng), rng)
-    folder = models_dir / NAME
-    folder.mkdir(parents=True)
-    save_file(model.state_dict(), folder / 'model.safetensors')
-    write_graph(model.eval(), (HEIGHT, WIDTH), folder)
-    classes = zip(synthetic.LABELS, synthetic.COLORS, synthetic.ROLES, synthetic.COSTS)
-    (folder / 'network.yaml').write_text(yaml.safe_dump({
-        'name': NAME, 'width': WIDTH, 'height': HEIGHT, 'decoder': 'fcn8s', 'classes': [
-            {'label': label, 'color': list(color), 'role': role}
-            | ({'cost': cost} if role == 'ground' else {})
-            for label, color, role, cost in classes]}))
+    return model
 
 
 @contextmanager
@@ -73,7 +87,6 @@ def _take_backbone(model, path):
                    if not name.endswith('num_batches_tracked'))
 
 
-@torch.no_grad()
 def _features(model, preprocess, rng):
     """Return the backbone's features of random views and their mirror images, and the classes."""
     model.eval()
@@ -83,7 +96,8 @@ def _features(model, preprocess, rng):
         view = synthetic.render(synthetic.random_world(rng), camera, samples=1)
         for rgb, kind in ((view.rgb, view.class_mask),
                           (cv2.flip(view.rgb, 1), cv2.flip(view.class_mask, 1))):
-            features.append(model.features(preprocess([rgb]))[1:])
+            with torch.no_grad():
+                features.append(model.features(preprocess([rgb]))[1:])
             classes.append(torch.from_numpy(kind).long())
     return [torch.cat(stride) for stride in zip(*features)], torch.stack(classes)
 

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import fcn_seg_ros
 from fcn_seg_ros.cli.main import main
+import pytest
+from without_torch import HAS_TORCH
 
 
+@pytest.mark.skipif(not HAS_TORCH, reason="the usual node, which it compares with, is PyTorch's")
 def test_the_node_is_compared_with_the_usual_one_and_another_version(models_dir, tmp_path, capsys):
     path = tmp_path / 'bench.json'
     status = main([

@@ -18,7 +18,7 @@ OF_VERSION = {3: 'humble', 7: 'jazzy', 9: 'kilted'}
 COMPATIBLE = {'events.py'}
 """Files that have another way for the distributions that lack something."""
 
-AS_HUMBLE = """
+AS_HUMBLE = '' if importlib.util.find_spec('rclpy.event_handler') is None else """
 import sys, types
 import rclpy.event_handler as new
 import rclpy.lifecycle
@@ -37,7 +37,11 @@ sys.modules['rclpy.qos_event'] = old
 sys.modules['rclpy.event_handler'] = None
 del rclpy.event_handler
 """
-"""Code after which the names of rclpy's events are those of Humble, which has no matched event."""
+"""
+Code after which the names of rclpy's events are those of Humble, which has no matched event.
+
+On Humble itself there is nothing to do.
+"""
 
 
 def _tool():

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from fcn_seg_ros.doctor.finding import Level
 from fcn_seg_ros.doctor.graph import check_graph
 from graph import BEST_EFFORT, image_message, picture, RELIABLE
+from networks import ENGINE
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -83,7 +84,7 @@ def test_a_good_graph(nodes, ask):
     nodes.start(mount__height=0.5, mount__pitch=0.3).wait_for_log(ACTIVE, START)
     found = ask(Camera(nodes.graph).film)
     assert not [one for one in found if one.level != Level.OK], found
-    assert about(found, '/segmentation').text == 'active, tiny with torch in fp32'
+    assert about(found, '/segmentation').text == f"active, tiny with {ENGINE['engine']} in fp32"
     assert about(found, '/image', 'publishes').text == (
         '/test_graph publishes sensor_msgs/msg/Image, reliable, volatile; the node asks for '
         'reliable, volatile: compatible')

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 from graph import image_message, picture
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from networks import ENGINE_CLASS
 import pytest
 from sensor_msgs.msg import Image
-import without_torch
+from without_torch import HAS_TORCH
 
 STAND_INS = Path(__file__).resolve().parents[1] / 'unit' / 'stand_ins'
 
@@ -51,7 +53,7 @@ module.create = building
 """
 
 
-@pytest.mark.skipif(without_torch.ACTIVE, reason="TensorRT's engine takes PyTorch's tensors")
+@pytest.mark.skipif(not HAS_TORCH, reason="TensorRT's engine takes PyTorch's tensors")
 def test_a_signal_ends_a_build_and_what_builds(nodes):
     pytest.importorskip('onnx')
     node = nodes.start(prelude=BUILDS, engine='tensorrt', precision='fp16', device='cuda')
@@ -71,6 +73,36 @@ def test_a_signal_ends_a_build_and_what_builds(nodes):
     nodes.graph.wait_until(lambda: not Path(f'/proc/{builder}').exists(), 'its end')
     # Nothing half done is left behind, neither an engine nor what it was to be built from.
     assert not list((folder / 'cache/fcn_seg_ros/tensorrt').iterdir())
+
+
+BUILDS_FOR_EVER = BUILDS_WHEN_RELOADED.replace('time.monotonic() + 5', 'time.monotonic() + 1e6')
+
+
+def test_deactivating_ends_a_build_in_a_frame(nodes):
+    node = nodes.start(prelude=BUILDS_FOR_EVER)
+    graph = nodes.graph
+    camera = graph.camera()
+    masks = graph.listen(Image, '/segmentation/class_mask')
+    graph.wait_for_subscribers(camera)
+
+    def film():
+        camera.publish(image_message(picture()))
+        graph.spin_for(0.05)
+
+    def change(transition):
+        return graph.call(ChangeState, '/segmentation/change_state', ChangeState.Request(
+            transition=Transition(id=transition))).success
+
+    graph.wait_until(lambda: film() or 'building' in node.log, 'a build')
+    assert change(Transition.TRANSITION_DEACTIVATE)
+    node.wait_for_log('building the engine is broken off')
+    assert 'left to itself' not in node.log
+    assert not masks.messages
+    # The third load, which builds nothing.
+    assert change(Transition.TRANSITION_ACTIVATE)
+    graph.wait_until(lambda: film() or masks.messages, 'a mask')
+    assert 'attempt 2' not in node.log
+    assert node.stop()[0] == 0
 
 
 def test_building_is_no_hang(nodes):

@@ -12,7 +12,7 @@ from networks import ENGINE_CLASS
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
-import without_torch
+from without_torch import HAS_TORCH
 
 FAILING = ENGINE_CLASS + """
 import threading
@@ -52,11 +52,11 @@ FIRST_HANGS = FAILING + """
 """
 SHORT_OF_MEMORY = FAILING + ("""
     if calls == 3:
-        raise MemoryError('of the machine')
-""" if without_torch.ACTIVE else """
-    if calls == 3:
         import torch
         raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 20 MiB')
+""" if HAS_TORCH else """
+    if calls == 3:
+        raise MemoryError('of the machine')
 """)
 
 

@@ -1,7 +1,7 @@
 """
 Clouds and grid over DDS, in a world whose truth is known.
 
-A network that is trained here sees rendered pictures; what the node publishes is compared
+A network that is made here sees rendered pictures; what the node publishes is compared
 with where things really are.  Pixels within 3 of a class border are left out.
 """
 
@@ -47,8 +47,8 @@ def view():
 
 @pytest.fixture(scope='session')
 def trained(models_dir):
-    """Train the network; return its parameters for a node."""
-    synthetic_network.write_trained_network(models_dir)
+    """Make the network that knows the world; return its parameters for a node."""
+    synthetic_network.write_synthetic_network(models_dir)
     return {'network': synthetic_network.NAME}
 
 

@@ -8,7 +8,7 @@ import tarfile
 import threading
 
 from graph import image_message, picture
-from networks import LABELS, TINY
+from networks import LABELS, TINY, WEIGHTS
 import pytest
 from sensor_msgs.msg import Image
 import yaml
@@ -48,7 +48,7 @@ def server(path, stalls=False):
 def archive(models_dir, tmp_path):
     path = tmp_path / 'remote.tar.gz'
     with tarfile.open(path, 'w:gz', compresslevel=1) as tar:
-        tar.add(models_dir / TINY / 'model.safetensors', 'remote/model.safetensors')
+        tar.add(models_dir / TINY / WEIGHTS, f'remote/{WEIGHTS}')
     return path
 
 

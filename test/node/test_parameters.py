@@ -2,7 +2,7 @@
 
 from fcn_seg_ros.msg import ClassFractions
 from graph import image_message, mask_of, parameter_messages, picture
-from networks import OTHER, TINY
+from networks import OTHER, TINY, WEIGHTS
 import numpy as np
 import pytest
 from rcl_interfaces.msg import Parameter as ParameterMessage, ParameterType, ParameterValue
@@ -62,7 +62,7 @@ def bench(shared_nodes):
     ({'weights': '/no/such.pth'}, 'cannot read the weights /no/such.pth'),
     ({'ignore_classes': ['ground', 'wall', 'thing', 'person', 'sky']}, 'leaves no class'),
     ({'engine': 'tensorrt'}, 'engine'),
-    ({'engine': 'onnxruntime'}, 'cannot change while the node is configured'),
+    ({'engine': 'auto'}, 'cannot change while the node is configured'),
     ({'device': 'cuda'}, 'cannot change while the node is configured'),
     ({'cameras': ['front']}, 'cannot change while the node is configured'),
     ({'cameras': ['front camera']}, 'is not a name'),
@@ -214,11 +214,11 @@ def test_a_region_moves_while_the_node_runs(bench):
 
 
 def test_weights_of_another_network_are_rejected(bench, models_dir):
-    successful, reason = bench.request(weights=str(models_dir / OTHER / 'model.safetensors'))
+    successful, reason = bench.request(weights=str(models_dir / OTHER / WEIGHTS))
     assert not successful
-    assert 'model.safetensors' in reason
+    assert WEIGHTS in reason
     # Both in one request fit each other.
-    assert bench.request(network=OTHER, weights=str(models_dir / OTHER / 'model.safetensors'))[0]
+    assert bench.request(network=OTHER, weights=str(models_dir / OTHER / WEIGHTS))[0]
     assert bench.segment()[1].network == OTHER
     successful, reason = bench.request(network=TINY)
     assert not successful

@@ -13,6 +13,7 @@ from environment import PACKAGE, REPOSITORY
 import numpy as np
 from plain import PlainEnvironment
 import pytest
+from without_torch import HAS_TORCH
 
 
 @pytest.fixture(scope='module')
@@ -25,9 +26,10 @@ def bare(tmp_path_factory):
 def plain(bare):
     """Return an environment without ROS 2 into which pip has built and installed the package."""
     listed = bare.run('python', '-m', 'pip', 'list', '--format=freeze').stdout
-    assert 'torch==' in listed
+    assert ('torch==' in listed) == HAS_TORCH
     assert not [line for line in listed.splitlines() if line.startswith(('ros-', 'ros_'))]
-    done = bare.run('python', '-m', 'pip', 'install', '-q', str(REPOSITORY))
+    done = bare.run('python', '-m', 'pip', 'install', '-q', str(REPOSITORY),
+                    FCN_SEG_TORCH='on' if HAS_TORCH else 'off')
     assert done.returncode == 0, done.stdout + done.stderr
     return bare
 
@@ -87,12 +89,14 @@ def test_only_the_extra_asks_for_ros(plain):
     assert all(line.endswith('extra == "ros"') for line in ros)
 
 
-@pytest.mark.parametrize(('value', 'reason'), [
-    ('on', 'fcn_seg_ros needs the ROS 2 wheels to build (ros-sensor-msgs is missing)'),
-    ('maybe', "FCN_SEG_ROS is 'maybe': set it to on or off, or not at all")])
-def test_ros_that_is_asked_for_and_missing_is_an_error_of_one_line(bare, value, reason):
+@pytest.mark.parametrize(('variable', 'value', 'reason'), [
+    ('FCN_SEG_ROS', 'on',
+     'fcn_seg_ros needs the ROS 2 wheels to build (ros-sensor-msgs is missing)'),
+    ('FCN_SEG_ROS', 'maybe', "FCN_SEG_ROS is 'maybe': set it to on or off, or not at all"),
+    ('FCN_SEG_TORCH', 'cpu', "FCN_SEG_TORCH is 'cpu': set it to on or off, or not at all")])
+def test_a_choice_that_cannot_be_had_is_an_error_of_one_line(bare, variable, value, reason):
     done = bare.run('python', '-m', 'pip', 'install', '--no-build-isolation', '--no-deps',
-                    str(REPOSITORY), FCN_SEG_ROS=value)
+                    str(REPOSITORY), **{variable: value})
     assert done.returncode
     assert [line.strip() for line in done.stderr.splitlines() if reason in line]
     assert 'Traceback' not in done.stderr
@@ -130,14 +134,21 @@ def test_an_isolated_build_asks_for_the_default_ros_where_there_is_none(backend,
     assert 'ros-ament-flake8' not in ' '.join(required)
 
 
-def test_ros_can_be_left_out_where_it_is(tmp_path):
+def test_ros_and_pytorch_can_be_left_out(tmp_path):
     """The wheel of the core, from the environment that has ROS 2."""
     subprocess.run(
         [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-index', '--no-build-isolation',
          '--no-deps', '-w', tmp_path, REPOSITORY], check=True,
-        env={**os.environ, 'FCN_SEG_ROS': 'off'})
+        env={**os.environ, 'FCN_SEG_ROS': 'off', 'FCN_SEG_TORCH': 'off'})
     wheel, = tmp_path.iterdir()
-    names = zipfile.ZipFile(wheel).namelist()
+    archive = zipfile.ZipFile(wheel)
+    names = archive.namelist()
+    metadata, = (name for name in names if name.endswith('.dist-info/METADATA'))
+    needed = [line.removeprefix('Requires-Dist: ')
+              for line in archive.read(metadata).decode().splitlines()
+              if line.startswith('Requires-Dist: ') and 'extra ==' not in line]
+    assert 'onnxruntime' in needed
+    assert not [name for name in needed if name.startswith(('torch', 'ros-'))]
     assert f'{PACKAGE}/_kernels.so' in names
     assert not [name for name in names if '/msg/' in name and name.endswith('.py')]
     assert Path(wheel).name.endswith('.whl')

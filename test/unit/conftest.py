@@ -1,11 +1,9 @@
 """Where PyTorch is not installed, as on a robot without a GPU, what needs it is skipped."""
 
 from collections.abc import Generator
-from importlib.util import find_spec
 
 import pytest
-
-HAS_TORCH = find_spec('torch') is not None
+from without_torch import HAS_TORCH
 
 # What these test is a complete installation.
 collect_ignore = [] if HAS_TORCH else ['test_collecting.py', 'test_moved.py', 'test_packaging.py']

@@ -11,6 +11,7 @@ import fcn_seg_ros
 from fcn_seg_ros import FcnSegError, Segmentation, Segmenter
 from fcn_seg_ros.errors import ImageError, MediaError, OptionError
 from fcn_seg_ros.images.files import read_picture
+from fcn_seg_ros.images.pictures import PICTURES
 from fcn_seg_ros.support.arrays import Size
 import numpy as np
 from PIL import Image
@@ -222,7 +223,7 @@ def test_probabilities_that_were_not_asked_for(segmenter):
     one_line(error)
 
 
-@pytest.mark.parametrize('what', ['overlay', 'class_mask', 'color_mask', 'confidence'])
+@pytest.mark.parametrize('what', PICTURES)
 def test_saving(segmenter, tmp_path, what):
     result = segmenter(picture())
     path = tmp_path / 'new folder' / 'out.png'
@@ -230,6 +231,7 @@ def test_saving(segmenter, tmp_path, what):
     written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     expected = result.overlay() if what == 'overlay' else getattr(result, what)
     assert np.array_equal(written, expected if expected.ndim == 2 else expected[..., ::-1])
+    assert (expected.ndim == 2) == PICTURES[what].holds_numbers and expected.dtype == np.uint8
     assert [p.name for p in path.parent.iterdir()] == ['out.png']
 
 

@@ -189,6 +189,9 @@ def test_a_cpu_launches_nothing():
 def test_every_engine_is_a_candidate_somewhere():
     known = {engine for pairs in engines.CANDIDATES.values() for engine, _ in pairs}
     assert known == set(ENGINES) - {'auto'}
+    made = engines.with_others([*ENGINES, 'own'])
+    assert all(pairs == (*engines.CANDIDATES[kind], ('own', 'auto'))
+               for kind, pairs in made.items())
 
 
 def test_launches_are_among_the_results_where_there_is_a_gpu(monkeypatch):

@@ -95,6 +95,13 @@ def test_unknown_distribution(bootstrap, machine):
                       'jazzy\n')
 
 
+def test_unknown_choice_of_torch(bootstrap, machine):
+    python(machine)
+    status, output = bootstrap('kilted', '', 'cpu')
+    assert status
+    assert output == "bootstrap: TORCH is 'cpu': on or off\n"
+
+
 @pytest.fixture
 def environment(machine, tmp_path):
     """Write an environment whose pip records what it is asked and obeys ``pip-status``."""
@@ -104,7 +111,8 @@ def environment(machine, tmp_path):
     program(binaries / 'pip', 'exit 0')
     program(binaries / 'python', f"""
 case "$*" in
-  *'-m pip install'*) echo "$*" >> {tmp_path}/pip.log; exit $(cat {tmp_path}/pip-status);;
+  *'-m pip install'*)
+    echo "$*, PyTorch: $FCN_SEG_TORCH" >> {tmp_path}/pip.log; exit $(cat {tmp_path}/pip-status);;
   *'-m pip download'*) exit $(cat {tmp_path}/network-status);;
   *) exec {machine}/python3 "$@";;
 esac""")
@@ -128,6 +136,12 @@ def test_it_installs_once(bootstrap, environment):
         parents=True)
     assert bootstrap() == (0, '')
     assert installed(environment) == []
+
+
+@pytest.mark.parametrize('torch', ['on', 'off'])
+def test_the_package_is_built_with_pytorch_or_without(bootstrap, environment, torch):
+    assert bootstrap('jazzy', '', torch)[0] == 0
+    assert installed(environment)[-1].endswith(f', PyTorch: {torch}')
 
 
 def test_an_editable_installation_is_replaced(bootstrap, environment):
@@ -160,6 +174,9 @@ def test_two_distributions_do_not_share_an_environment(bootstrap, environment):
     status, output = bootstrap('jazzy')
     assert status
     assert 'holds ROS 2 kilted: remove it, or name another folder with VENV=' in output
+    status, output = bootstrap('kilted', '', 'off')
+    assert status
+    assert 'holds ROS 2 kilted: remove it' in output
 
 
 def test_an_environment_keeps_its_python(bootstrap, environment, machine):

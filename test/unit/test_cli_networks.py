@@ -114,8 +114,8 @@ def test_terms_are_named_before_the_download(tmp_path, capsys):
         run(fetch_command, 'fcn-resnet18-cityscapes', '--models-dir', tmp_path,
             '--url', server.url('/'))
     assert capsys.readouterr().err.startswith(
-        "fcn-seg: terms of fcn-resnet18-cityscapes-512x256: NVIDIA's jetson-inference, terms of "
-        'the weights not stated; data set Cityscapes')
+        "fcn-seg: terms of fcn-resnet18-cityscapes-512x256: NVIDIA's jetson-inference (MIT "
+        'licence; none stated for the weights alone); data set Cityscapes')
 
 
 def test_sample_in_the_documentation_is_what_the_command_prints(tmp_path, capsys):

@@ -195,6 +195,20 @@ def test_without_pytorch_auto_takes_the_int8_graph(exported, monkeypatch, caplog
     assert 'the only one without PyTorch' in caplog.text
 
 
+def test_what_needs_pytorch_says_so_where_it_is_missing(monkeypatch):
+    found = engines.find_spec
+    monkeypatch.setattr(engines, 'find_spec', lambda name: name != 'torch' and found(name) or None)
+
+    def load(*_):
+        raise ModuleNotFoundError("No module named 'torch'", name='torch')
+
+    monkeypatch.setattr(Segmenter, '_load_model', load)
+    for precision in ('auto', 'fp32'):
+        with pytest.raises(DeviceError, match=r'model.safetensors needs PyTorch \(pip') as info:
+            Segmenter('tiny', models_dir=tiny_models_dir(), device='cpu', precision=precision)
+        assert len(str(info.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize('damage', ['truncated', 'other weights'])
 def test_auto_goes_on_without_an_int8_graph_that_cannot_be_used(
         exported, tmp_path, monkeypatch, caplog, damage):
@@ -224,6 +238,17 @@ def test_int8_of_another_size_is_refused(exported, tmp_path):
     entry.write_text(entry.read_text().replace('width: 64', 'width: 96'))
     with pytest.raises(DeviceError, match='is for 64x48 pixels .* the network for 96x48'):
         Segmenter(str(entry), device='cpu', precision='int8')
+
+
+def test_a_graph_of_other_classes_is_refused(exported, tmp_path):
+    folder = copy_of(exported, tmp_path)
+    with (folder / 'classes.txt').open('a') as labels:
+        labels.write('another\n')
+    with (folder / 'colors.txt').open('a') as colors:
+        colors.write('1 2 3\n')
+    with pytest.raises(DeviceError, match=r'64x48 pixels and \d classes, the network for 64x48'):
+        Segmenter(str(folder / 'network.yaml'), device='cpu', engine='onnxruntime',
+                  precision='fp32')
 
 
 def test_int8_that_is_not_there_says_how_to_make_it():

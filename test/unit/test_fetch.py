@@ -101,6 +101,31 @@ def test_bundled_network_needs_no_server(tmp_path, light):
     assert network.folder in fetch(network, tmp_path).parents
 
 
+@pytest.fixture
+def no_torch(monkeypatch):
+    """Let PyTorch be missing."""
+    monkeypatch.setattr(fetch_module, 'find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'fcn_seg_ros.networks.weights', None)
+
+
+def test_published_archive_without_pytorch(get, tmp_path, no_torch):
+    archive = published.tar_gz(published.contents())
+    path = get(archive)
+    assert path == tmp_path / NAME / 'fcn_resnet18.onnx'
+    assert get(archive) == path
+    assert fetch(Registry.load(tmp_path).get('fcn-resnet18-street'), tmp_path).is_file()
+
+
+@pytest.mark.parametrize(('name', 'words'), [
+    ('model.onnx', 'model.onnx: it is not'), ('model.safetensors', 'is not a whole .safetensors'),
+    ('model.pth', 'model.pth needs PyTorch')])
+def test_what_cannot_be_checked_without_pytorch_is_not_installed(
+        get, tmp_path, no_torch, name, words):
+    with pytest.raises(FetchError, match=words):
+        get(published.tar_gz({name: b'weights'}))
+    assert not installed(tmp_path)
+
+
 def test_own_network_with_an_address(get, tmp_path, light):
     folder = tmp_path / 'park'
     folder.mkdir()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from fcn_seg_ros.errors import DeviceError, ImageError
 from fcn_seg_ros.inference.recovery import (
-    EngineDownError, EngineLostError, Guard, is_out_of_memory)
+    EngineDownError, EngineLostError, Guard, is_out_of_memory, LoadStoppedError)
 import numpy as np
 import pytest
 import torch
@@ -110,6 +110,25 @@ def test_a_broken_engine_is_loaded_again_at_once():
     assert bench.segment()
     assert bench.guard.reloads == 1
     assert len(bench.loads) == 1
+
+
+def test_a_load_that_is_broken_off_is_no_attempt_and_begins_anew():
+    stops = [LoadStoppedError('broken off')] * 9  # more than there are attempts
+    bench = Bench(broken(), *stops, FakeSegmenter())
+    bench.fail(3)
+    bench.fail(9, LoadStoppedError)
+    assert bench.segment()
+    assert bench.guard.reloads == 1
+    assert bench.log.lines.count('broken off') == 9
+    assert not any('attempt 2' in line for line in bench.log.lines)
+
+
+def test_a_move_to_the_cpu_that_is_broken_off_begins_anew():
+    bench = Bench(FakeSegmenter([OUT_OF_MEMORY] * 2), LoadStoppedError('broken off'),
+                  FakeSegmenter(device='cpu'))
+    bench.fail(1, LoadStoppedError)
+    assert bench.segment()
+    assert [line for line in bench.log.lines if 'attempt' in line] == []
 
 
 def test_pauses_grow_between_attempts_and_the_last_failure_is_final():

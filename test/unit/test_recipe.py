@@ -1,6 +1,7 @@
 """Recipes of trainings: what they are checked for, and what follows from their numbers."""
 
 from fcn_seg_ros.errors import FcnSegError, TrainingError
+from fcn_seg_ros.networks.decoders import DECODERS
 from fcn_seg_ros.training.estimate import in_words
 from fcn_seg_ros.training.optimization import learning_rate
 from fcn_seg_ros.training.recipe import load_recipe, parse_recipe
@@ -45,7 +46,7 @@ def test_schedules_rise_and_fall(schedule):
     (('loss', 'teacher'), 'x.safetensors', "loss: 'distill' must be above 0"),
     (('loss', 'temperature'), 0, "'temperature' must be a number from 0.1 to 100"),
     (('data', 'unlabelled'), 'streets', 'teach nothing without a teacher'),
-    (('network', 'decoder'), 'fcn16s', 'must be one of fcn32s, fcn8s, ladder4, ladder2, teacher'),
+    (('network', 'decoder'), 'unet', f'must be one of {", ".join(DECODERS)}, teacher'),
     (('data', 'train', 'name'), 'imagenet', "'name' must be one of camvid"),
 ])
 def test_a_wrong_recipe_is_one_clear_line(path, value, message):

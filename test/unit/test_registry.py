@@ -1,6 +1,7 @@
 """The registry: published, bundled and the user's own networks."""
 
 from fcn_seg_ros.errors import RegistryError
+from fcn_seg_ros.networks.decoders import DECODERS
 from fcn_seg_ros.networks.registry import IMAGENET_MEAN, IMAGENET_STD, Registry
 import pytest
 
@@ -170,7 +171,7 @@ BAD = [
     (OWN.replace('320', '320.0'), "'width' must be"),
     (OWN.replace('320', 'true'), "'width' must be"),
     (OWN.replace('320', '.nan'), "'width' must be"),
-    (OWN + 'decoder: unet', "'decoder' must be fcn32s or fcn8s or ladder4 or ladder2"),
+    (OWN + 'decoder: unet', f"'decoder' must be {' or '.join(DECODERS)}"),
     (OWN + 'accuracy: 83.3', "'accuracy' must be a number from 0 to 1, not 83.3"),
     (OWN + 'mean_iou: .nan', "'mean_iou' must be"),
     (OWN + 'mean: [0.5]', "'mean' must be three numbers"),

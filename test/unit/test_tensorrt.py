@@ -194,6 +194,31 @@ def test_the_builder_ends_with_the_process_that_waits_for_it(tensorrt, monkeypat
     wait_for(lambda: not runs(builder))
 
 
+def test_what_a_killed_process_has_left_is_removed_and_no_more(tensorrt, tmp_path, monkeypatch):
+    folder = tmp_path / 'cache/fcn_seg_ros/tensorrt'
+    monkeypatch.setenv('TENSORRT_TROUBLE', 'endless')
+    processes = []
+    try:
+        for count in (1, 2):
+            processes.append(subprocess.Popen([sys.executable, '-c', SCRIPT],
+                                              stderr=subprocess.DEVNULL))
+            wait_for(lambda count=count: sum(what[0] == 'build' for what in tensorrt()) == count)
+        killed, living = processes
+        killed.kill()
+        killed.wait(30)
+        assert len(list(folder.glob('.build-*'))) == 2
+        monkeypatch.delenv('TENSORRT_TROUBLE')
+        make()
+        left, = folder.glob('.build-*')
+        assert (left / 'network.onnx').exists()
+        living.send_signal(signal.SIGINT)
+        living.wait(30)
+        assert not list(folder.glob('.build-*'))
+    finally:
+        for process in processes:
+            process.kill()
+
+
 def runs(process):
     """Tell whether a process lives; one that waits to be collected does not."""
     try:

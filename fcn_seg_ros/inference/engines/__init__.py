@@ -21,7 +21,7 @@ from .quantized import quantized_path
 from ..devices import Device, resolve_device as resolve_device
 from ..interface import Engine, EngineRequest
 from ..tuning import recall, situation_of
-from ...errors import DeviceError
+from ...errors import DeviceError, FcnSegError, WeightsError
 from ...support.arrays import Size
 
 if TYPE_CHECKING:
@@ -121,7 +121,18 @@ def start_engine(request: EngineRequest, engine: str = 'auto') -> Engine:
     try:
         return _create(request, choices[-1])
     except ImportError as error:
+        if error.name == 'torch':
+            raise _without_torch(request.weights) from None
         raise DeviceError(f'engine {choices[-1].engine} cannot be used: {error}') from error
+
+
+def _without_torch(weights: str | None) -> FcnSegError:
+    """Return what is wrong where PyTorch is missing for a network."""
+    if weights and not Path(weights).is_file():
+        return WeightsError(f'cannot read the weights {weights}: there is no such file')
+    return DeviceError(
+        f"{weights or 'the network'} needs PyTorch (pip install torch torchvision); without it "
+        'onnxruntime runs .onnx files, and networks with an int8 graph')
 
 
 def _remembered(request: EngineRequest) -> list[_Choice]:
@@ -163,12 +174,13 @@ def _choices(engine: str, precision: str, device: Device, weights: str | None) -
         return [_Choice('torch', precision, f'the only one with {precision}')]
     choices = []
     installed = find_spec('onnxruntime') is not None
-    if auto and installed and weights and quantized_path(weights).is_file():
-        if find_spec('torch') is None:
-            return [_Choice('onnxruntime', 'int8', 'the only one without PyTorch')]
-        if computes_int8():
-            choices.append(_Choice(
-                'onnxruntime', 'int8', 'the fastest on this CPU, which computes in int8'))
+    quantized = auto and installed and weights and quantized_path(weights).is_file()
+    if installed and find_spec('torch') is None:
+        return [_Choice('onnxruntime', 'int8' if quantized else 'fp32',
+                        'the only one without PyTorch')]
+    if quantized and computes_int8():
+        choices.append(_Choice(
+            'onnxruntime', 'int8', 'the fastest on this CPU, which computes in int8'))
     if bf16:
         choices.append(_Choice('torch', 'bf16', 'the fastest on this CPU, which computes in bf16'))
     elif installed:

@@ -1,6 +1,7 @@
 """The ONNX Runtime engine: its fastest execution provider that works."""
 
 import logging
+import os
 from typing import Any, overload, TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +78,7 @@ class OnnxRuntimeEngine:
             self._session = self._start_quantized(request)
         elif request.weights is not None and request.weights.endswith('.onnx'):
             self._session = self._start(request.weights)
+            _check_fits(self._session, request.weights, request)
         else:
             self._session = self._start_exported(request)
         self._input = self._session.get_inputs()[0]
@@ -98,7 +100,7 @@ class OnnxRuntimeEngine:
             return self._start(exported(model, size))
 
     def _start_quantized(self, request: EngineRequest) -> Any:
-        weights, size = request.weights, request.size
+        weights = request.weights
         if self.device.type != 'cpu':
             raise DeviceError('precision int8 is for the CPU: use fp16 on a GPU')
         if weights is None:
@@ -110,11 +112,7 @@ class OnnxRuntimeEngine:
         session = self._start(str(path))
         if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != file_sha256(weights):
             raise DeviceError(f'{path} was made from other weights than {weights}')
-        takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
-        if takes[1:] != [3, *size] or gives[1] != request.num_classes:
-            raise DeviceError(
-                f'{path} is for {takes[-1]}x{takes[-2]} pixels and {gives[1]} classes, '
-                f'the network for {size} and {request.num_classes}')
+        _check_fits(session, path, request)
         return session
 
     def _start(self, path: str) -> Any:
@@ -221,6 +219,21 @@ class OnnxRuntimeEngine:
         self._session.run_with_iobinding(binding, options)
         current.wait_stream(self._stream)
         return scores
+
+
+def _check_fits(session: Any, path: str | os.PathLike[str], request: EngineRequest) -> None:
+    """
+    Refuse a finished graph of another size or number of classes; sides left open fit all.
+
+    :raises DeviceError: when it is one.
+    """
+    takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
+    wanted = (3, *request.size, request.num_classes)
+    if any(isinstance(side, int) and side != right
+           for side, right in zip((*takes[1:], gives[1]), wanted)):
+        raise DeviceError(
+            f'{path} is for {takes[-1]}x{takes[-2]} pixels and {gives[1]} classes, '
+            f'the network for {request.size} and {request.num_classes}')
 
 
 def _stream_on(device: Device) -> 'torch.cuda.Stream | None':

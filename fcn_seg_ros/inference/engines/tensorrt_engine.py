@@ -12,7 +12,6 @@ from pathlib import Path
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from typing import Any
 
@@ -22,12 +21,15 @@ from .onnx_cache import digest, export
 from ..interface import EngineRequest
 from ...errors import DeviceError, NoFolderError
 from ...networks.model import FCNResNet18
+from ...support.atomic_files import remove_abandoned, scratch_folder
 from ...support.paths import cache_dir
 
 _LOG_PERIOD = 10.0
 """Seconds between two lines about an engine that is being built."""
 _POLL = 0.1
 """Seconds between two looks at the process that builds."""
+_WORK = '.build-'
+"""What the names of folders begin with that engines are built in."""
 _DTYPES = {'fp32': torch.float32, 'fp16': torch.float16}
 
 _log = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class TensorRtEngine:
             folder = cache_dir() / 'tensorrt'
         except NoFolderError as error:
             raise DeviceError(f'the tensorrt engine needs a cache folder: {error}') from None
+        remove_abandoned(folder, _WORK)
         plan = folder / f'{key}-{machine}.plan'
         if not plan.is_file():
             _build(model, request, self.dtype, plan, folder / f'{machine}.timings')
@@ -135,8 +138,7 @@ def _build(model: FCNResNet18, request: EngineRequest, dtype: torch.dtype, plan:
     started = said = time.monotonic()
     _log.info('building the TensorRT engine for this GPU, once: this takes minutes')
     try:
-        plan.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=plan.parent, prefix='.build-') as folder:
+        with scratch_folder(plan.parent, _WORK) as folder:
             graph, log = Path(folder, 'network.onnx'), Path(folder, 'log.txt')
             export(deepcopy(model).to(dtype), request.size, graph, open_batch=False)
             with open(log, 'w') as file, subprocess.Popen(

@@ -12,8 +12,9 @@ from ..frame import Frame
 from ..messages import compressed_message, image_message, scaled_camera_info
 from ..names import is_remapped
 from ..statistics import Statistics
-from ..topic_specs import CAMERA_INFO, COMPRESSED, FRACTIONS, PICTURES
-from ...images.compressed import encode_jpeg, encode_png, LOSSLESS_PICTURES
+from ..topic_specs import CAMERA_INFO, COMPRESSED, FRACTIONS
+from ...images.compressed import encode_jpeg, encode_png
+from ...images.pictures import PICTURES
 from ...msg import ClassFractions
 from ...support.arrays import UInt8Array
 
@@ -65,9 +66,8 @@ class PictureOutputs(Publishers):
         :param wanted: names of the outputs that somebody wants.
         """
         for name in sorted({name.partition('/')[0] for name in wanted}):
-            pixels = (frame.result.overlay(frame.settings.overlay_alpha) if name == 'overlay'
-                      else getattr(frame.result, name))
-            encoding = PICTURES[name]
+            pixels = frame.result.picture(name, alpha=frame.settings.overlay_alpha)
+            encoding = PICTURES[name].encoding
             if name == 'class_mask' and name in wanted and self._must_wait():
                 self._statistics.count('held:class_mask')
             elif name in wanted:
@@ -84,7 +84,7 @@ class PictureOutputs(Publishers):
 
     def _compressed(self, name: str, pixels: UInt8Array, encoding: str, header: Header
                     ) -> CompressedImage:
-        if name in LOSSLESS_PICTURES:
+        if PICTURES[name].lossless:
             order = 'mono8' if encoding == 'mono8' else 'bgr8'
             return compressed_message(
                 encode_png(pixels), f'{encoding}; png compressed {order}', header)
