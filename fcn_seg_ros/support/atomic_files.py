@@ -1,7 +1,7 @@
 """Files and folders that appear whole or not at all, whatever ends the program meanwhile."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, ExitStack
+from contextlib import contextmanager, ExitStack, suppress
 import fcntl
 import os
 from pathlib import Path
@@ -86,7 +86,7 @@ def scratch_folder(parent: str | os.PathLike[str], prefix: str) -> Iterator[Path
     Give a folder to work in, which is gone when the block ends.
 
     While the process lives it holds a lock of it, by which :func:`remove_abandoned` tells the
-    folder of a killed process from one in use, whatever machine or container they are of.
+    folder of a killed process from one in use, also of another container.
 
     :param parent: the folder to make it in; it is made where it is missing.
     :param prefix: what its name begins with.
@@ -103,20 +103,15 @@ def scratch_folder(parent: str | os.PathLike[str], prefix: str) -> Iterator[Path
 
 def remove_abandoned(parent: str | os.PathLike[str], prefix: str) -> None:
     """
-    Remove what :func:`scratch_folder` made for processes that were killed.
+    Remove what :func:`scratch_folder` made for processes that were killed, as far as it can be.
 
     :param parent: as there; it may be missing.
     :param prefix: as there.
     """
-    if not Path(parent).is_dir():
-        return
-    with _lock(parent):
+    with suppress(OSError), _lock(parent):
         for folder in Path(parent).glob(f'{prefix}*'):
-            try:
-                with _lock(folder, fcntl.LOCK_NB):
-                    shutil.rmtree(folder, ignore_errors=True)
-            except OSError:  # in use, or another user's
-                continue
+            with suppress(OSError), _lock(folder, fcntl.LOCK_NB):  # else it is in use
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

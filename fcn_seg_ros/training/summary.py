@@ -1,7 +1,7 @@
 """What a network is about to be trained or measured on, said before it is."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 import logging
 from pathlib import Path
@@ -166,15 +166,11 @@ def to_text(splits: Sequence[SplitSummary]) -> str:
             f' | {split.occurrences[index]}' for split in splits)
         lines.append(f'| {label} | {cells} |')
     lines.append('')
+    said: dict[str, list[str]] = {}  # what is so of several splits is said once
     for split in splits:
-        if split.absent:
-            lines.append(f'{split.name}: {_absent(split)}')
-        for reason, count in Counter(reason for _, reason in split.left_out).items():
-            names = [path.name for path, why in split.left_out if why == reason]
-            more = ', ...' if count > _NAMED else ''
-            lines.append(f'{split.name}: {count} left out, {reason}: '
-                         f'{", ".join(names[:_NAMED])}{more}')
-        lines += [f'{split.name}: {note}' for note in split.notes]
+        for remark in _remarks(split):
+            said.setdefault(remark, []).append(split.name)
+    lines += [f'{", ".join(names)}: {remark}' for remark, names in said.items()]
     return '\n'.join(lines).rstrip() + '\n'
 
 
@@ -190,6 +186,16 @@ def to_dict(split: SplitSummary) -> dict[str, Any]:
                         for index, label in enumerate(split.labels)},
             'absent': split.absent, 'notes': list(split.notes),
             'left_out': {str(path): reason for path, reason in split.left_out}}
+
+
+def _remarks(split: SplitSummary) -> Iterator[str]:
+    if split.absent:
+        yield _absent(split)
+    for reason, count in Counter(reason for _, reason in split.left_out).items():
+        names = [path.name for path, why in split.left_out if why == reason]
+        more = ', ...' if count > _NAMED else ''
+        yield f'{count} left out, {reason}: {", ".join(names[:_NAMED])}{more}'
+    yield from split.notes
 
 
 def _absent(split: SplitSummary) -> str:

@@ -12,6 +12,7 @@ from fcn_seg_ros.offline.video_writing import VIDEO_CODECS
 import numpy as np
 import pytest
 from segment_command import fake_segment, files, H, picture, read, W, write_video
+import small_bags
 
 
 @pytest.fixture
@@ -134,12 +135,11 @@ def test_video_legend_does_not_jump_when_unknown_pixels_come(fcn_seg, tmp_path):
 
 def test_bag(fcn_seg, tmp_path, capsys):
     pytest.importorskip('rosbags')
-    import test_bags
-    source = test_bags.write_bag(tmp_path / 'in', {
-        '/image': (test_bags.IMAGE, [test_bags.raw(0), test_bags.raw(1)])})
+    source = small_bags.write_bag(tmp_path / 'in', {
+        '/image': (small_bags.IMAGE, [small_bags.raw(0), small_bags.raw(1)])})
     assert fcn_seg(source, tmp_path / 'out', '--topic', '/image', '--stats',
                    tmp_path / 's.json') == 0
-    assert set(test_bags.read_bag(tmp_path / 'out')) == {
+    assert set(small_bags.read_bag(tmp_path / 'out')) == {
         f'/segmentation/{name}' for name in ('class_mask', 'color_mask', 'overlay',
                                              'class_fractions')}
     assert '2 images' in capsys.readouterr().out

@@ -16,9 +16,9 @@ from fcn_seg_ros.training.datasets.splitting import sequence_of
 import numpy as np
 from PIL import Image
 import pytest
-import test_bags
+import small_bags
 
-needs_rosbags = pytest.mark.skipif(not test_bags.STORAGES, reason='rosbags is not installed')
+needs_rosbags = pytest.mark.skipif(not small_bags.STORAGES, reason='rosbags is not installed')
 
 
 @pytest.fixture
@@ -123,24 +123,24 @@ def test_cvat_imports_the_masks_of_the_network(drives, tmp_path):
 
 
 def image_message(image, index, encoding='rgb8'):
-    types = test_bags.TYPES
+    types = small_bags.TYPES
     height, width = image.shape[:2]
-    return types[test_bags.IMAGE](
-        header=test_bags.header(index), height=height, width=width, encoding=encoding,
+    return types[small_bags.IMAGE](
+        header=small_bags.header(index), height=height, width=width, encoding=encoding,
         is_bigendian=0, step=image.size // height, data=image.reshape(-1))
 
 
 @needs_rosbags
-@pytest.mark.parametrize('storage', test_bags.STORAGES)
+@pytest.mark.parametrize('storage', small_bags.STORAGES)
 def test_bags_give_the_pictures_of_all_cameras_and_no_depth(tmp_path, storage):
     front = [image_message(scene(index), index) for index in range(6)]
     front[2] = b'\0\1\0\0damaged'
-    rear = [test_bags.compressed(index) for index in range(6)]
+    rear = [small_bags.compressed(index) for index in range(6)]
     depth = [image_message(np.zeros((4, 8), np.uint8), index, '16UC1') for index in range(6)]
-    bag = test_bags.write_bag(tmp_path / 'drive7', {
-        '/front/image_raw': (test_bags.IMAGE, front),
-        '/rear/image/compressed': (test_bags.COMPRESSED, rear),
-        '/front/depth/image_raw': (test_bags.IMAGE, depth)}, storage)
+    bag = small_bags.write_bag(tmp_path / 'drive7', {
+        '/front/image_raw': (small_bags.IMAGE, front),
+        '/rear/image/compressed': (small_bags.COMPRESSED, rear),
+        '/front/depth/image_raw': (small_bags.IMAGE, depth)}, storage)
     shots = list(read_shots(bag, 'drive7', lambda *_: 'all'))
     by = {}
     for one in shots:
@@ -160,9 +160,9 @@ def test_bags_give_the_pictures_of_all_cameras_and_no_depth(tmp_path, storage):
 
 @needs_rosbags
 def test_a_bag_that_breaks_off_gives_what_it_has(tmp_path):
-    bag = test_bags.write_bag(tmp_path / 'drive', {
-        '/image': (test_bags.IMAGE, [image_message(scene(index), index) for index in range(6)])},
-        test_bags.StoragePlugin.SQLITE3)
+    bag = small_bags.write_bag(tmp_path / 'drive', {
+        '/image': (small_bags.IMAGE, [image_message(scene(index), index) for index in range(6)])},
+        small_bags.StoragePlugin.SQLITE3)
     with sqlite3.connect(next(bag.glob('*.db3'))) as file:
         file.execute('update messages set data = 5 where id = 4')
     said = []

@@ -26,6 +26,24 @@ def test_recordings_are_divided_as_wholes():
     assert len(train) == 40 and not between and '5' in note
 
 
+@pytest.mark.parametrize('sizes, validates', [
+    ({'a': 40, 'b': 10}, 'b'), ({'a': 10, 'b': 40}, 'a'), ({'a': 8, 'b': 12, 'c': 40}, 'b'),
+    ({'a': 17, 'b': 17, 'c': 16}, 'c')])
+def test_the_last_recordings_validate_or_the_one_that_is_about_a_fifth(sizes, validates):
+    names = [f'{run}_{i}.png' for run, count in sizes.items() for i in range(count)]
+    train, val, between, _ = divide(items(*names))
+    assert {name[0] for _, name in val} == {validates} and len(val) == sizes[validates]
+    assert len(train) == len(names) - len(val) and not between
+
+
+def test_two_halves_are_no_recordings_to_validate():
+    names = [f'{run}_{i}.png' for run in 'ab' for i in range(25)]
+    train, val, between, note = divide(items(*names))
+    assert [name for _, name in val] == [f'b_{i}.png' for i in range(15, 25)]
+    assert len(train) + len(between) == 40 and between
+    assert note.startswith('none of the 2 recordings is about a fifth of the pictures')
+
+
 @pytest.mark.parametrize('count', [2, 3, 10, 100])
 def test_one_recording_is_cut_once_with_a_gap(count):
     names = [f'a_{i}.png' for i in reversed(range(count))]

@@ -1,5 +1,6 @@
 """What is said, and refused, before a network is trained or measured."""
 
+from dataclasses import replace
 import json
 import shutil
 
@@ -67,6 +68,13 @@ def test_counts_per_class_and_split(root):
 def test_excluded_pictures_are_counted(root):
     train, _ = [summarise(open_dataset('folder', root, 'train', exclude=['b']), 'train'), None]
     assert "train: 1 left out, among 'exclude': b.png" in to_text([train])
+
+
+def test_what_is_so_of_both_splits_is_said_once(root):
+    train, val = summaries(root)
+    text = to_text([replace(split, notes=('one recording', split.name)) for split in (train, val)])
+    assert text.count('one recording') == 1 and '\ntrain, val: one recording\n' in text
+    assert '\ntrain: train\n' in text and text.endswith('\nval: val\n')
 
 
 def test_one_class_is_nothing_to_train(root):
