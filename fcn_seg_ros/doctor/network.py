@@ -100,8 +100,9 @@ def check_known_answer() -> Finding:
             f'is wrong by {wrong:.2f}; weights: {segmenter.weights})',
             'install the package again; try --engine torch --precision fp32')
     if said:
-        return Finding(Level.WARNING, BUNDLED, '; '.join(said), 'mend what is said of ONNX Runtime '
-                       'or TensorRT above; else install the package again')
+        return Finding(Level.WARNING, BUNDLED, '; '.join(said),
+                       'mend what is said of ONNX Runtime or TensorRT above; else install the '
+                       'package again')
     return Finding(Level.OK, BUNDLED, f'{engine} ({measured(segmenter)}): sees what it should in '
                    f'{PICTURE}')
 

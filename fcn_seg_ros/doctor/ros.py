@@ -32,7 +32,7 @@ def check_rclpy() -> Finding:
     here = _distribution()
     if name and here and name != here:
         return Finding(Level.FAULT, 'ROS 2', f'ROS_DISTRO is {name}, and rclpy is that of {here}',
-                       "open a new shell and source the setup.bash of one distribution alone")
+                       'open a new shell and source the setup.bash of one distribution alone')
     if not tried.works:
         return Finding(Level.FAULT, 'ROS 2', f'{name or "ROS_DISTRO not set"}: '
                        f'{_LOG.sub("", tried.reason)}', _remedy(tried.reason))
