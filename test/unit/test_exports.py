@@ -4,10 +4,12 @@ import json
 import shutil
 import zipfile
 
+import cv2
 from fcn_seg_ros.errors import DatasetError, FcnSegError
 from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training.datasets import open_dataset
 from fcn_seg_ros.training.datasets.coco import decode_run_lengths
+from fcn_seg_ros.training.datasets.shapes import Area
 import numpy as np
 from PIL import Image
 import pytest
@@ -164,6 +166,14 @@ def test_entities_and_videos_of_cvat_are_refused(tmp_path):
         open_dataset('cvat', tmp_path, 'all')
 
 
+def test_an_order_of_cvat_that_is_no_number_names_the_picture(tmp_path):
+    make(tmp_path / 'export', 'cvat-xml', names=('only',))
+    path = tmp_path / 'export/annotations.xml'
+    path.write_text(path.read_text().replace('z_order="1"', 'z_order="top"'))
+    with pytest.raises(DatasetError, match="only.png: 'z_order' must be a number"):
+        open_dataset('cvat', tmp_path / 'export', 'all')
+
+
 def test_packed_run_lengths_are_what_pycocotools_packs(tmp_path):
     coder = pytest.importorskip('pycocotools.mask', reason='pycocotools is not installed')
     rng = np.random.default_rng(0)
@@ -183,13 +193,74 @@ def test_a_packed_mask():
     np.testing.assert_array_equal(decode_run_lengths(value, Size(4, 5), 'x'), mask)
 
 
-def test_a_turned_rectangle_of_labelme(tmp_path):
-    make(tmp_path / 'export', 'labelme', names=('only',))
-    path = tmp_path / 'export/only.json'
+def outlines(count):
+    """Return polygons about a picture of 53 x 37 pixels, some beyond its borders."""
+    rng = np.random.default_rng(0)
+    for corners in rng.integers(3, 12, count):
+        turns = np.sort(rng.uniform(0, 2 * np.pi, corners))
+        reach = rng.uniform(0.4, 1, corners) * rng.uniform(3, 30)
+        yield np.round(rng.uniform((-5, -5), (58, 42)) + np.stack(
+            [np.cos(turns), np.sin(turns)], 1) * reach[:, None], 2)
+
+
+def drawn(*rings):
+    canvas = Image.new('L', (53, 37))
+    Area('box', tuple(tuple(map(tuple, points)) for points in rings)).draw(canvas, 1)
+    return np.array(canvas) == 1
+
+
+def test_an_area_has_the_pixels_whose_middle_is_inside():
+    for points in outlines(50):
+        contour = points.astype(np.float32)
+        inside = [[cv2.pointPolygonTest(contour, (x + 0.5, y + 0.5), False) > 0
+                   for x in range(53)] for y in range(37)]
+        np.testing.assert_array_equal(drawn(points), inside)
+
+
+def test_an_area_is_a_libraries_but_for_pixels_at_its_edge():
+    coder = pytest.importorskip('pycocotools.mask', reason='pycocotools is not installed')
+    both = either = 0
+    for points in outlines(200):
+        theirs = coder.decode(coder.merge(coder.frPyObjects([points.ravel().tolist()], 37, 53)))
+        both += (drawn(points) & (theirs == 1)).sum()
+        either += (drawn(points) | (theirs == 1)).sum()
+    assert both / either > 0.98
+
+
+@pytest.mark.parametrize('points', [
+    [(70, 5), (80, 5), (80, 9)], [(1, -9), (9, -9), (9, -2)], [(2, 2), (2, 2), (2, 2)],
+    [(1.6, 1), (1.7, 20), (1.65, 20)], [(3, 7.6), (9, 7.7), (20, 7.9)], [(3, 3), (9, 9)]])
+def test_outlines_around_no_pixels_middle_have_no_area(points):
+    assert not drawn(points).any()
+
+
+def test_outlines_far_away_and_several_fill_the_picture():
+    far = 1e300
+    assert drawn([(-far, -far), (far, -far), (far, far), (-far, far)]).all()
+    upper, lower = ([(0, y), (53, y), (53, y + 20), (0, y + 20)] for y in (0, 20))
+    assert drawn(upper, lower).all()
+
+
+def labelme_shape(root, kind, points):
+    """Return the labels of a picture with one shape, of a class 'box'."""
+    make(root, 'labelme', names=('only',))
+    path = root / 'only.json'
     data = json.loads(path.read_text())
-    data['shapes'] = [{'label': 'box', 'shape_type': 'oriented_rectangle',
-                       'points': [[16, 4], [24, 12], [16, 20], [8, 12]]}]
+    data['shapes'] = [{'label': 'box', 'shape_type': kind, 'points': points}]
     path.write_text(json.dumps(data))
-    labels = open_dataset('labelme', tmp_path / 'export', 'all').labels(0)
+    return open_dataset('labelme', root, 'all').labels(0)
+
+
+def test_circles_of_labelme(tmp_path):
+    labels = labelme_shape(tmp_path, 'circle', [[16, 12], [20, 12]])
+    y, x = np.nonzero(labels == 0)
+    assert (x.min(), x.max(), y.min(), y.max()) == (12, 20, 8, 16)  # with the rim, as there
+    assert (labels == 0).sum() == pytest.approx(np.pi * 4.5 ** 2, rel=0.1)
+    with pytest.raises(DatasetError, match="only.json: a circle 'box' with a radius of 1e.09"):
+        labelme_shape(tmp_path, 'circle', [[16, 12], [1e9, 12]])
+
+
+def test_a_turned_rectangle_of_labelme(tmp_path):
+    labels = labelme_shape(tmp_path, 'oriented_rectangle', [[16, 4], [24, 12], [16, 20], [8, 12]])
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     np.testing.assert_array_equal(labels == 0, abs(x - 16) + abs(y - 12) <= 8)

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from .base import Color, colors_to_ids, IGNORE, pictures_in
 from .common_labels import BACKGROUND
 from .exports import Export, Labelled, MAX_JSON_BYTES, split_of
-from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil, turned
+from .shapes import Area, checked_size, Drawing, ellipse, ring, Shape, Stencil, turned
 from ...errors import DatasetError
 from ...support.arrays import MAX_PIXELS, Size, UInt8Array
 
@@ -132,9 +132,8 @@ class Cvat(Export):
             where = f'{self.root / _XML}: {name}'
             size = checked_size(_integer(image, 'width', where), _integer(image, 'height', where),
                                 where)
-            shapes = [shape for element in sorted(
-                image, key=lambda one: int(one.get('z_order') or 0))
-                for shape in (_shape(element, where),) if shape]
+            elements = sorted(image, key=lambda one: _order(one, where))
+            shapes = [shape for shape in (_shape(one, where) for one in elements) if shape]
             folder = self.root / 'images'
             picture = self._picture(name, self.root, folder, folder / image.get('subset', ''))
             result.append((picture, Drawing(size, shapes), split_of(image.get('subset', ''))))
@@ -148,6 +147,10 @@ def _integer(element: ElementTree.Element, key: str, where: str) -> int:
     return int(text)
 
 
+def _order(element: ElementTree.Element, where: str) -> float:
+    return _number(element, 'z_order', where) if element.get('z_order') else 0.0
+
+
 def _number(element: ElementTree.Element, key: str, where: str) -> float:
     try:
         return float(element.get(key, ''))
@@ -155,12 +158,12 @@ def _number(element: ElementTree.Element, key: str, where: str) -> float:
         raise DatasetError(f"{where}: '{key}' must be a number") from None
 
 
-def _shape(element: ElementTree.Element, where: str) -> Polygon | Stencil | None:
+def _shape(element: ElementTree.Element, where: str) -> Shape | None:
     """Return what a shape covers; None for one without area, as for tags."""
     label = element.get('label', '')
     if element.tag == 'polygon':
         points = ring((pair.split(',') for pair in element.get('points', '').split(';')), where)
-        return Polygon(label, (points,))
+        return Area(label, (points,))
     if element.tag in ('box', 'ellipse'):
         keys = ('xtl', 'ytl', 'xbr', 'ybr') if element.tag == 'box' else ('cx', 'cy', 'rx', 'ry')
         a, b, c, d = (_number(element, key, where) for key in keys)
@@ -169,7 +172,7 @@ def _shape(element: ElementTree.Element, where: str) -> Polygon | Stencil | None
         else:
             outline = ellipse(a, b, c, d)
         angle = _number(element, 'rotation', where) if element.get('rotation') else 0.0
-        return Polygon(label, (ring(turned(outline, angle, outline.mean(0)), where),))
+        return Area(label, (ring(turned(outline, angle, outline.mean(0)), where),))
     if element.tag == 'mask':
         return _stencil(element, label, where)
     return None
