@@ -22,6 +22,7 @@ COUNTS = (12, 24)
 
 _ITERATIONS, _DECAY = 60, 1e-4  # of the classifier
 _STRIDE = 8
+_PARTS = 5
 _DRIVES, _PLACES, _TURNS, _STAYS = 3, 60, 3, 20
 
 
@@ -53,8 +54,24 @@ class World:
         for source, name in zip(sources, recording_names(sources)):
             for shot in read_shots(source, name, prober.wanted):
                 prober.look_at(shot)
-        self._candidates = prober.candidates()
+        self._all_candidates = prober.candidates()
+        self._candidates = self._all_candidates
+        self._frames = self._all_frames = [
+            (name, number) for name, part in pool.items() for number in range(len(part))]
         self._tests = [(self._features(picture), truth) for picture, truth in tests]
+
+    def leave_out(self, number):
+        """
+        Leave out a part of each recording: what there is to pick from is another each time.
+
+        :param number: of the part, the first fifth is 0.
+        """
+        def stays(recording, frame):
+            length = len(self._pool[recording])
+            return not number * length // _PARTS <= frame < (number + 1) * length // _PARTS
+        self._frames = [frame for frame in self._all_frames if stays(*frame)]
+        self._candidates = [candidate for candidate in self._all_candidates
+                            if stays(candidate.recording, candidate.number)]
 
     def picked(self, count, seed):
         """Return the frames that ``fcn-seg frames`` picks: [(recording, number)]."""
@@ -63,10 +80,9 @@ class World:
 
     def every_nth(self, count, seed):
         """Return as many frames at even distances over all recordings, from some first one on."""
-        frames = [(name, number) for name, part in self._pool.items()
-                  for number in range(len(part))]
         first = np.random.default_rng(seed).random()
-        return [frames[int((first + place) * len(frames) / count)] for place in range(count)]
+        return [self._frames[int((first + place) * len(self._frames) / count)]
+                for place in range(count)]
 
     def mean_iou(self, frames, seed):
         """
