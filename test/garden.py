@@ -113,8 +113,18 @@ def write_labelme(folder, scenes, draw=scene):
         Image.fromarray(picture).save(folder / f'{name}.png')
         (folder / f'{name}.json').write_text(json.dumps({
             'imagePath': f'{name}.png', 'imageHeight': HEIGHT, 'imageWidth': WIDTH, 'shapes': [
-                {'label': label, 'shape_type': 'polygon', 'points': points}
+                {'label': label, 'shape_type': 'polygon', 'points': np.round(points).tolist()}
                 for label, points in outlines]}))
+
+
+def between_pixels(points):
+    """
+    Return the outline around whole pixels, as CVAT has it: (0, 0) is the first one's corner.
+
+    :param points: [(x, y)] of the pixels at the rim: (0, 0) is the first.
+    """
+    points = np.round(points)
+    return (points + (points > points.mean(axis=0))).tolist()
 
 
 def write_cvat(folder, scenes, draw=scene, suffix='.jpg'):
@@ -130,7 +140,7 @@ def write_cvat(folder, scenes, draw=scene, suffix='.jpg'):
     for number, (name, place) in enumerate(sorted(scenes.items())):
         shapes = ''.join(
             f'<polygon label="{label}" z_order="{order}" '
-            f'points="{";".join(f"{x:.2f},{y:.2f}" for x, y in points)}"/>'
+            f'points="{";".join(f"{x:.2f},{y:.2f}" for x, y in between_pixels(points))}"/>'
             for order, (label, points) in enumerate(draw(*place)[1]))
         images.append(f'<image id="{number}" name="{name}{suffix}" width="{WIDTH}" '
                       f'height="{HEIGHT}">{shapes}</image>')

@@ -30,12 +30,16 @@ COMMANDS = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the argument parser with every command's own options."""
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """
+    Return the argument parser with the commands' own options.
+
+    :param names: of the commands, each a module of this package.
+    """
     parser = argparse.ArgumentParser(
         prog='fcn-seg', description='Semantic segmentation with FCN-ResNet18.')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
-    for name in COMMANDS:
+    for name in names:
         import_module(f'.{name}', __package__).add_parser(commands)
     return parser
 
@@ -48,7 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     share_cores()
     keep_memory()
-    args = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    try:
+        # The doctor has to start where the others' libraries do not.
+        parser = build_parser(('doctor',)) if given[:1] == ['doctor'] else build_parser()
+    except ImportError as error:
+        print(f"fcn-seg: {error}: 'fcn-seg doctor' says what to do", file=sys.stderr)
+        return 1
+    args = parser.parse_args(given)
     try:
         status: int = args.run(args) or 0
         sys.stdout.flush()  # here, where a reader that has gone is expected

@@ -10,9 +10,20 @@ from collections.abc import Callable, Iterator
 from .driver import check_driver
 from .finding import Finding, Level
 from .libraries import check_libraries
-from .network import check_networks
+from .probe import probe
 from .ros import check_ros
 from .system import check_system
+
+
+def check_networks() -> list[Finding]:
+    """Look at the networks, unless the libraries that run them would take the doctor down."""
+    tried = probe('import fcn_seg_ros.doctor.network')
+    if not tried.works:
+        return [Finding(Level.FAULT, 'networks', f'not looked at: {tried.reason}',
+                        'mend what is said of the libraries above')]
+    from . import network
+    return network.check_networks()
+
 
 CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     check_system, check_driver, check_libraries, check_ros, check_networks)

@@ -25,7 +25,7 @@ def check_graph(topic: str = '', namespace: str = '', node: str = '', patience: 
                                      'patience': patience}))
     if not tried.works:
         return [Finding(Level.FAULT, 'ROS graph', tried.reason,
-                        'mend what is said of ROS 2 above, or report this as a bug')]
+                        'mend what is said above, or report this as a bug')]
     # Fast DDS and tf2 may have printed lines of their own before.
     return [Finding(Level(one['level']), one['subject'], one['text'], one['remedy'])
             for one in json.loads(tried.output.splitlines()[-1])]

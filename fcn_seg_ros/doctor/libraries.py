@@ -1,5 +1,6 @@
 """The libraries that the package stands on, each imported in a process of its own."""
 
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 
 from .finding import Finding, Level
@@ -19,18 +20,18 @@ else:
     print(f', CUDA {torch.version.cuda}, {torch.cuda.get_device_name()}, '
           f'compute capability {major}.{minor}', end='')
 """
-# A graph that adds two numbers, as onnx would write it, is not at hand without onnx: the bundled
-# network in int8 is.
+# A graph that passes one number on, as onnx writes it: a network's own may be what is broken.
 _ONNXRUNTIME = """
 import onnxruntime
-from fcn_seg_ros.support.paths import share_dir
-model, = (share_dir() / 'models').glob('fcn-resnet18-street/*.int8.onnx')
+model = bytes.fromhex(
+    '08073a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179'
+    '120a0a08080112040a02080142040a00100d')
 onnxruntime.set_default_logger_severity(4)
 offered = onnxruntime.get_available_providers()
 started = []
 for name in offered:
     try:
-        session = onnxruntime.InferenceSession(str(model), providers=[name])
+        session = onnxruntime.InferenceSession(model, providers=[name])
     except Exception:
         continue
     if name in session.get_providers():
@@ -88,7 +89,15 @@ def check_onnxruntime() -> Finding:
     tried = probe(_ONNXRUNTIME)
     if not tried.works:
         return Finding(Level.WARNING, 'ONNX Runtime', tried.reason, 'reinstall onnxruntime')
+    packages = sorted(set(packages_distributions().get('onnxruntime', ())))
+    if len(packages) > 1:
+        return Finding(Level.WARNING, 'ONNX Runtime', f'{" and ".join(packages)} are installed: '
+                       "each overwrites the other's files", f'pip uninstall {" ".join(packages)}, '
+                       'then pip install the one that you want')
     version, started, failed = tried.output.split()
+    if started == '-':
+        return Finding(Level.WARNING, 'ONNX Runtime', f'{version}, no provider starts ({failed} '
+                       'offered)', 'pip install --force-reinstall onnxruntime')
     text = f'{version}, {started} start'
     if failed != '-':
         return Finding(Level.WARNING, 'ONNX Runtime', f'{text}, {failed} not: it is offered and '

@@ -1,5 +1,9 @@
 """The networks that are installed, and a picture whose classes are known."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+import logging
+
 from .finding import Finding, Level
 from ..errors import FcnSegError
 from ..inference.tuning import recall, situation_of
@@ -26,9 +30,43 @@ def check_networks() -> list[Finding]:
             elif registry.find_weights(network) is not None:
                 found.append(check_network(network))
         except (FcnSegError, OSError) as error:
-            found.append(Finding(Level.FAULT, network.name, str(error),
-                                 f'remove its weights and run: fcn-seg fetch {network.name}'))
+            found.append(Finding(Level.FAULT, network.name, str(error), _remedy(network, error)))
     return found
+
+
+def _remedy(network: Network, error: Exception) -> str:
+    """Return what to do about a network that cannot be loaded."""
+    cause = error if isinstance(error, PermissionError) else error.__context__
+    if isinstance(cause, PermissionError):
+        return 'make its files readable for this user (chmod, chown), or set models_dir'
+    if network.name == BUNDLED:
+        return 'install the package again'
+    if network.urls:
+        return f'remove its weights and run: fcn-seg fetch {network.name}'
+    return 'copy its folder from where it was made again, or remove it'
+
+
+class _Collector(logging.Handler):
+    """Keeps the warnings that are logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what the core warns of meanwhile, which would be printed between the findings."""
+    collector = _Collector()
+    log = logging.getLogger('fcn_seg_ros')
+    log.addHandler(collector)
+    try:
+        yield collector.said
+    finally:
+        log.removeHandler(collector)
 
 
 def check_network(network: Network) -> Finding:
@@ -38,7 +76,10 @@ def check_network(network: Network) -> Finding:
     :param network: one whose weights are installed.
     :raises FcnSegError: when it cannot be loaded.
     """
-    segmenter = Segmenter(network.name)
+    with _warnings() as said:
+        segmenter = Segmenter(network.name)
+    if said:
+        return Finding(Level.WARNING, network.name, '; '.join(said), 'export or fetch it again')
     return Finding(Level.OK, network.name, f'loads: {segmenter.weights}')
 
 
@@ -48,8 +89,9 @@ def check_known_answer() -> Finding:
 
     :raises FcnSegError: when the bundled network cannot be loaded.
     """
-    segmenter = Segmenter(BUNDLED)
-    shares = segmenter(share_dir() / PICTURE).fractions
+    with _warnings() as said:
+        segmenter = Segmenter(BUNDLED)
+        shares = segmenter(share_dir() / PICTURE).fractions
     engine = f'engine {segmenter.engine.name} in {segmenter.engine.precision}'
     wrong = max(abs(shares.get(label, 0.0) - share) for label, share in KNOWN_SHARES.items())
     if wrong > _TOLERANCE:
@@ -57,6 +99,10 @@ def check_known_answer() -> Finding:
             Level.FAULT, BUNDLED, f'{engine} does not see what it should in {PICTURE} (a share '
             f'is wrong by {wrong:.2f}; weights: {segmenter.weights})',
             'install the package again; try --engine torch --precision fp32')
+    if said:
+        return Finding(Level.WARNING, BUNDLED, '; '.join(said),
+                       'mend what is said of ONNX Runtime or TensorRT above; else install the '
+                       'package again')
     return Finding(Level.OK, BUNDLED, f'{engine} ({measured(segmenter)}): sees what it should in '
                    f'{PICTURE}')
 

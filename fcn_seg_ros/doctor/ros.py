@@ -1,12 +1,18 @@
 """ROS 2 and the package's messages, in processes of their own: the core imports neither."""
 
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 import os
 from pathlib import Path
+import re
 
 from .finding import Finding, Level
 from .probe import probe
 
+_DISTRIBUTIONS = {'3': 'humble', '7': 'jazzy', '9': 'kilted'}
+"""Those whose rclpy has these major versions."""
+_LOG = re.compile(r'^(\[\w+\] )?\[[\d.]+\] \[\w+\]: |, at \S+:\d+$')
+"""What rcl's log puts around a message."""
 _PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 
@@ -22,11 +28,39 @@ def check_rclpy() -> Finding:
     """Tell whether rclpy starts with the middleware that is chosen."""
     tried = probe('import rclpy; rclpy.init(); '
                   'print(rclpy.get_rmw_implementation_identifier()); rclpy.shutdown()')
-    name = os.environ.get('ROS_DISTRO', 'ROS_DISTRO not set')
+    name = os.environ.get('ROS_DISTRO', '')
+    here = _distribution()
+    if name and here and name != here:
+        return Finding(Level.FAULT, 'ROS 2', f'ROS_DISTRO is {name}, and rclpy is that of {here}',
+                       'open a new shell and source the setup.bash of one distribution alone')
     if not tried.works:
-        return Finding(Level.FAULT, 'ROS 2', f'{name}: {tried.reason}',
-                       "source ROS 2's setup.bash in this shell")
-    return Finding(Level.OK, 'ROS 2', f'{name}, {tried.output.splitlines()[-1]}')
+        return Finding(Level.FAULT, 'ROS 2', f'{name or "ROS_DISTRO not set"}: '
+                       f'{_LOG.sub("", tried.reason)}', _remedy(tried.reason))
+    return Finding(Level.OK, 'ROS 2', f'{name or "ROS_DISTRO not set"}, '
+                                      f'{tried.output.splitlines()[-1]}')
+
+
+def _distribution() -> str:
+    """Return the name of the ROS distribution that rclpy is of, '' where it does not tell."""
+    spec = find_spec('rclpy')
+    installed = re.search(r'/opt/ros/(\w+)/', spec.origin or '') if spec else None
+    if installed:
+        return installed[1]
+    try:
+        return _DISTRIBUTIONS.get(version('rclpy').split('.')[0], '')
+    except PackageNotFoundError:
+        return ''
+
+
+def _remedy(reason: str) -> str:
+    """Return what to do about an rclpy that does not start."""
+    rmw = os.environ.get('RMW_IMPLEMENTATION', '')
+    if rmw and 'rmw' in reason.lower():
+        return (f'unset RMW_IMPLEMENTATION, or install {rmw} '
+                f'(apt install ros-$ROS_DISTRO-{rmw.replace("_", "-")})')
+    if 'log directory' in reason:
+        return 'set ROS_LOG_DIR to a folder that this user can write'
+    return "source ROS 2's setup.bash in this shell"
 
 
 def check_messages() -> Finding:

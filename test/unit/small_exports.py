@@ -10,6 +10,8 @@ from PIL import Image
 
 HEIGHT, WIDTH = 24, 32
 FLOOR, BOX = [(0, 12), (31, 12), (31, 23), (0, 23)], [(8, 8), (15, 8), (15, 15), (8, 15)]
+# The same where points lie between pixels: all tools but LabelMe.
+FLOOR_EDGE, BOX_EDGE = [(0, 12), (32, 12), (32, 24), (0, 24)], [(8, 8), (16, 8), (16, 16), (8, 16)]
 FORMATS = ('labelme', 'coco', 'cvat-xml', 'cvat-mask', 'roboflow', 'labelstudio-json',
            'labelstudio-png')
 
@@ -55,7 +57,7 @@ def coco(root, names):
         counts = np.diff([0, *edges, box.size]).tolist()
         annotations += [
             {'image_id': 7 * number, 'category_id': 5, 'segmentation': [
-                [value for point in FLOOR for value in point]]},
+                [value for point in FLOOR_EDGE for value in point]]},
             {'image_id': 7 * number, 'category_id': 3, 'iscrowd': 1, 'segmentation': {
                 'size': [HEIGHT, WIDTH], 'counts': counts}}]
     (root / 'annotations').mkdir(parents=True)
@@ -73,11 +75,12 @@ def cvat_xml(root, names):
     for number, name in enumerate(names):
         write_picture(root / 'images' / f'{name}.png', number)
         # In the file the box comes first: z_order puts it on top.
-        shape = f'<polygon label="box" points="{points(BOX)}" z_order="1"/>' if number % 2 else \
+        box = points(BOX_EDGE)
+        shape = f'<polygon label="box" points="{box}" z_order="1"/>' if number % 2 else \
             '<mask label="box" rle="0, 64" left="8" top="8" width="8" height="8" z_order="1"/>'
         images.append(f'<image id="{number}" name="{name}.png" width="{WIDTH}" '
                       f'height="{HEIGHT}">{shape}<polygon label="floor" '
-                      f'points="{points(FLOOR)}" z_order="0"/><tag label="floor"/></image>')
+                      f'points="{points(FLOOR_EDGE)}" z_order="0"/><tag label="floor"/></image>')
     (root / 'annotations.xml').write_text(
         '<?xml version="1.0"?><annotations><version>1.1</version><meta><job><labels>'
         '<label><name>box</name><color>#fa3253</color></label>'
@@ -137,12 +140,12 @@ def label_studio_json(root, names):
     tasks = []
     for number, name in enumerate(names):
         write_picture(root / f'{name}.png', number)
-        (left, top), (right, bottom) = percent([BOX[0], BOX[2]])
+        (left, top), (right, bottom) = percent([BOX_EDGE[0], BOX_EDGE[2]])
         box = label_studio_result('brush', 'box', format='rle', rle=brush(truth() == 0)) \
             if number % 2 else label_studio_result(
                 'rectangle', 'box', x=left, y=top, width=right - left, height=bottom - top,
                 rotation=0)
-        floor = label_studio_result('polygon', 'floor', points=percent(FLOOR), closed=True)
+        floor = label_studio_result('polygon', 'floor', points=percent(FLOOR_EDGE), closed=True)
         point = label_studio_result('keypoint', 'floor', x=1, y=1, width=0.5)
         wrong = [label_studio_result('rectangle', 'box', x=0, y=0, width=100, height=100)]
         tasks.append({'id': number + 1, 'file_upload': f'0123abcd-{name}.png', 'data': {

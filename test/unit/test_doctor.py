@@ -15,8 +15,10 @@ from fcn_seg_ros.cli.main import main
 from fcn_seg_ros.doctor import examine, finding, graph, libraries, network, ros, system
 from fcn_seg_ros.doctor.driver import check_driver
 from fcn_seg_ros.doctor.finding import Level
-from fcn_seg_ros.doctor.probe import probe
+from fcn_seg_ros.doctor.probe import Probe, probe
+from fcn_seg_ros.errors import FcnSegError
 from fcn_seg_ros.inference import tuning
+from fcn_seg_ros.networks.registry import Registry
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +134,70 @@ def test_a_provider_that_is_offered_and_does_not_start(monkeypatch):
     assert 'CPUExecutionProvider start, CUDAExecutionProvider not' in found.text
 
 
+def test_two_packages_of_onnxruntime(monkeypatch):
+    pytest.importorskip('onnxruntime')
+    monkeypatch.setattr(libraries, 'packages_distributions', lambda: {
+        'onnxruntime': ['onnxruntime', 'onnxruntime-gpu', 'onnxruntime']})
+    found = libraries.check_onnxruntime()
+    assert found.level == Level.WARNING and 'onnxruntime and onnxruntime-gpu' in found.text
+    assert found.remedy.startswith('pip uninstall onnxruntime onnxruntime-gpu')
+
+
+def test_an_onnxruntime_of_which_nothing_starts(monkeypatch):
+    pytest.importorskip('onnxruntime')
+    monkeypatch.setattr(libraries, '_ONNXRUNTIME', libraries._ONNXRUNTIME.replace(
+        'onnxruntime.get_available_providers()', '["CUDAExecutionProvider"]'))
+    if 'CUDAExecutionProvider' in pytest.importorskip('onnxruntime').get_available_providers():
+        pytest.skip('this machine has it')
+    found = libraries.check_onnxruntime()
+    assert found.level == Level.WARNING and 'no provider starts (CUDA' in found.text
+
+
+def test_an_opencv_that_does_not_import(doctor, other_module, tmp_path):
+    """The doctor starts all the same, and names it; the other commands say whom to ask."""
+    other_module('cv2', 'raise ImportError("numpy.core.multiarray failed to import")\n')
+    status, findings = doctor(tmp_path / 'other')
+    assert status == 2
+    assert 'numpy.core.multiarray' in bad(findings, 'cv2')['text']
+    assert 'above' in bad(findings, 'networks')['remedy']
+    done = subprocess.run([sys.executable, '-m', 'fcn_seg_ros.cli.main', 'networks'], text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "fcn-seg: numpy.core.multiarray failed to import: 'fcn-seg doctor' says what to do"]
+
+
+@pytest.mark.parametrize(('set_to', 'reason', 'text', 'remedy'), [
+    ({'ROS_DISTRO': 'humble'}, '', 'ROS_DISTRO is humble, and rclpy is that of kilted',
+     'one distribution alone'),
+    ({'RMW_IMPLEMENTATION': 'rmw_cyclonedx_cpp'},
+     "[ERROR] [17.5] [rcl]: Expected RMW implementation identifier of 'rmw_cyclonedx_cpp'"
+     ', at /src/check.c:154', "set: Expected RMW implementation identifier of 'rmw_cyclonedx_cpp'",
+     'unset RMW_IMPLEMENTATION, or install rmw_cyclonedx_cpp'),
+    ({}, "Failed to create log directory '/none/.ros/log': 13", 'log directory', 'ROS_LOG_DIR'),
+    ({}, "No module named 'yaml'", "set: No module named 'yaml'", 'setup.bash')])
+def test_a_ros_that_does_not_start(monkeypatch, set_to, reason, text, remedy):
+    for name in ('ROS_DISTRO', 'RMW_IMPLEMENTATION'):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in set_to.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(ros, '_distribution', lambda: 'kilted')
+    monkeypatch.setattr(ros, 'probe', lambda code: Probe(not reason, 'rmw_x', reason, ''))
+    found = ros.check_rclpy()
+    assert found.level == Level.FAULT
+    assert found.text.endswith(text) if 'log' not in text else text in found.text
+    assert remedy in found.remedy
+
+
+@pytest.mark.parametrize(('origin', 'name'), [
+    ('/opt/ros/jazzy/lib/python3.12/site-packages/rclpy/__init__.py', 'jazzy'),
+    ('/home/me/rclpy/__init__.py', 'humble')])
+def test_the_distribution_that_rclpy_is_of(monkeypatch, origin, name):
+    monkeypatch.setattr(ros, 'find_spec', lambda module: SimpleNamespace(origin=origin))
+    monkeypatch.setattr(ros, 'version', lambda package: '3.3.15')
+    assert ros._distribution() == name
+
+
 def test_messages_that_are_there_twice(tmp_path, monkeypatch):
     for name in ('pip', 'workspace'):
         (tmp_path / name / 'msg').mkdir(parents=True)
@@ -179,6 +245,47 @@ def test_a_bundled_network_that_is_damaged(doctor, tmp_path):
     status, findings = doctor(tree)
     assert status == 2
     assert 'does not see what it should' in bad(findings, NETWORK)['text']
+
+
+def test_a_graph_in_int8_that_is_damaged(doctor, tmp_path):
+    """ONNX Runtime is not to blame, and the network works without it."""
+    pytest.importorskip('onnxruntime')
+    tree = tmp_path / 'tree'
+    for name in ('config', 'models', 'demo', 'fcn_seg_ros'):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns('__pycache__'))
+    shutil.copy(ROOT / 'package.xml', tree)
+    graph = tree / 'models' / NETWORK / 'model.int8.onnx'
+    graph.write_bytes(graph.read_bytes()[:100_000])
+    status, findings = doctor(tree)
+    found = bad(findings, NETWORK)
+    assert found['level'] == 'warning' and status == 1
+    assert 'model.int8.onnx' in found['text'] and 'falling back' in found['text']
+    assert [one['level'] for one in findings if one['subject'] == 'ONNX Runtime'] == ['ok']
+
+
+@pytest.mark.parametrize(('name', 'error', 'remedy'), [
+    (NETWORK, FcnSegError('not a whole file'), 'install the package again'),
+    ('fcn-resnet18-voc-320x320', PermissionError(13, 'Permission denied'), 'readable'),
+    ('mine', FcnSegError('not a whole file'), 'copy its folder')])
+def test_the_remedy_fits_the_network(name, error, remedy, tmp_path, monkeypatch):
+    folder = tmp_path / 'fcn_seg_ros' / 'mine'
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / 'models' / NETWORK / 'network.yaml', folder)
+    text = (folder / 'network.yaml').read_text()
+    (folder / 'network.yaml').write_text(text.replace(f'name: {NETWORK}', 'name: mine'))
+    (folder / 'model.safetensors').touch()
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    registry = Registry.load()
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(network, 'check_known_answer', fails)
+    monkeypatch.setattr(network, 'check_network', fails)
+    monkeypatch.setattr(Registry, 'find_weights', lambda *_: folder)
+    found, = (one for one in network.check_networks() if one.subject == name)
+    assert name in registry.networks and found.level == Level.FAULT
+    assert remedy in found.remedy
 
 
 def test_a_check_that_breaks_is_a_finding(monkeypatch):

@@ -4,10 +4,12 @@ import json
 import shutil
 import zipfile
 
+import cv2
 from fcn_seg_ros.errors import DatasetError, FcnSegError
 from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training.datasets import open_dataset
 from fcn_seg_ros.training.datasets.coco import decode_run_lengths
+from fcn_seg_ros.training.datasets.shapes import Area
 import numpy as np
 from PIL import Image
 import pytest
@@ -181,6 +183,54 @@ def test_a_packed_mask():
     mask = np.zeros((4, 5), bool)
     mask[1:3, 1:4] = True
     np.testing.assert_array_equal(decode_run_lengths(value, Size(4, 5), 'x'), mask)
+
+
+def outlines(count):
+    """Return polygons about a picture of 53 x 37 pixels, some beyond its borders."""
+    rng = np.random.default_rng(0)
+    for corners in rng.integers(3, 12, count):
+        turns = np.sort(rng.uniform(0, 2 * np.pi, corners))
+        reach = rng.uniform(0.4, 1, corners) * rng.uniform(3, 30)
+        yield np.round(rng.uniform((-5, -5), (58, 42)) + np.stack(
+            [np.cos(turns), np.sin(turns)], 1) * reach[:, None], 2)
+
+
+def drawn(*rings):
+    canvas = Image.new('L', (53, 37))
+    Area('box', tuple(tuple(map(tuple, points)) for points in rings)).draw(canvas, 1)
+    return np.array(canvas) == 1
+
+
+def test_an_area_has_the_pixels_whose_middle_is_inside():
+    for points in outlines(50):
+        contour = points.astype(np.float32)
+        inside = [[cv2.pointPolygonTest(contour, (x + 0.5, y + 0.5), False) > 0
+                   for x in range(53)] for y in range(37)]
+        np.testing.assert_array_equal(drawn(points), inside)
+
+
+def test_an_area_is_a_libraries_but_for_pixels_at_its_edge():
+    coder = pytest.importorskip('pycocotools.mask', reason='pycocotools is not installed')
+    both = either = 0
+    for points in outlines(200):
+        theirs = coder.decode(coder.merge(coder.frPyObjects([points.ravel().tolist()], 37, 53)))
+        both += (drawn(points) & (theirs == 1)).sum()
+        either += (drawn(points) | (theirs == 1)).sum()
+    assert both / either > 0.98
+
+
+@pytest.mark.parametrize('points', [
+    [(70, 5), (80, 5), (80, 9)], [(1, -9), (9, -9), (9, -2)], [(2, 2), (2, 2), (2, 2)],
+    [(1.6, 1), (1.7, 20), (1.65, 20)], [(3, 7.6), (9, 7.7), (20, 7.9)], [(3, 3), (9, 9)]])
+def test_outlines_around_no_pixels_middle_have_no_area(points):
+    assert not drawn(points).any()
+
+
+def test_outlines_far_away_and_several_fill_the_picture():
+    far = 1e300
+    assert drawn([(-far, -far), (far, -far), (far, far), (-far, far)]).all()
+    upper, lower = ([(0, y), (53, y), (53, y + 20), (0, y + 20)] for y in (0, 20))
+    assert drawn(upper, lower).all()
 
 
 def test_a_turned_rectangle_of_labelme(tmp_path):

@@ -53,10 +53,10 @@ def test_ellipses_and_turned_boxes_of_label_studio(tmp_path):
                             rotation=90)]}, {'id': 2, 'updated_at': '2027', 'result': []}]
     path.write_text(json.dumps(tasks))
     labels = open_dataset('labelstudio', tmp_path / 'export', 'all').labels(0)
-    assert (labels[4:13, 21:25] == 1).all() and (labels == 1).sum() == 36
+    assert (labels[4:12, 21:24] == 1).all() and (labels == 1).sum() == 24
     y, x = np.nonzero(labels == 0)
-    assert (x.min(), x.max(), y.min(), y.max()) == (4, 12, 6, 18)
-    assert (labels == 0).sum() == pytest.approx(np.pi * 4.5 * 6.5, rel=0.1)
+    assert (x.min(), x.max(), y.min(), y.max()) == (4, 11, 6, 17)
+    assert (labels == 0).sum() == pytest.approx(np.pi * 4 * 6, rel=0.1)
 
 
 @pytest.mark.parametrize('change, message', [

@@ -54,8 +54,8 @@ def examine(options: Options) -> list[Finding]:
     try:
         if not watch.wait_until(watch.others):
             return [Finding(Level.OK, 'ROS graph', 'no other node is seen on domain '
-                            f"{os.environ.get('ROS_DOMAIN_ID') or 0}: start node and camera to "
-                            'have them looked at')]
+                            f"{os.environ.get('ROS_DOMAIN_ID') or 0}{_closed()}: start node and "
+                            'camera to have them looked at, with the same settings')]
         segmentations = nodes.find(watch, options.node, options.namespace)
         found = [Finding(Level.OK, 'ROS graph', f'{len(watch.others())} nodes are seen')]
         if not segmentations:
@@ -69,6 +69,15 @@ def examine(options: Options) -> list[Finding]:
     # Node and doctor see the same with the same words: once is enough.
     seen = {finding.text for finding in cameras}
     return [*found, *(finding for finding in said if finding.text not in seen), *cameras]
+
+
+def _closed() -> str:
+    """Return what keeps the doctor from seeing nodes that run elsewhere, '' where nothing does."""
+    found = [f'{name}={value}' for name, far in (
+        ('ROS_LOCALHOST_ONLY', '0'), ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET'))
+             if (value := os.environ.get(name, far)) != far]
+    return f' ({", ".join(found)}: those of other machines, or all, are not to be seen)' \
+        if found else ''
 
 
 def _no_node(watch: Watch, options: Options) -> Finding:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .base import Color
 from .exports import Export, Labelled, split_of
-from .shapes import checked_size, Drawing, Polygon, ring, Stencil
+from .shapes import Area, checked_size, Drawing, ring, Shape, Stencil
 from ...errors import DatasetError
 from ...support.arrays import Size
 
@@ -84,7 +84,7 @@ def _split(path: Path, root: Path) -> str:
     return next(filter(None, map(split_of, words)), '')
 
 
-def _shape(value: Any, label: str, size: Size, where: str) -> Polygon | Stencil:
+def _shape(value: Any, label: str, size: Size, where: str) -> Shape:
     if isinstance(value, dict):
         return Stencil(label, decode_run_lengths(value, size, where))
     if not isinstance(value, list) or not value:
@@ -95,7 +95,7 @@ def _shape(value: Any, label: str, size: Size, where: str) -> Polygon | Stencil:
         if not isinstance(flat, list) or len(flat) % 2:
             raise DatasetError(f"{where}: the outline of '{label}' is no list of x, y, x, y, ...")
         rings.append(ring(zip(flat[::2], flat[1::2]), where))
-    return Polygon(label, tuple(rings))
+    return Area(label, tuple(rings))
 
 
 def decode_run_lengths(value: dict[str, Any], size: Size, where: str) -> npt.NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from .base import Color, colors_to_ids, IGNORE, pictures_in
 from .common_labels import BACKGROUND
 from .exports import Export, Labelled, MAX_JSON_BYTES, split_of
-from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil, turned
+from .shapes import Area, checked_size, Drawing, ellipse, ring, Shape, Stencil, turned
 from ...errors import DatasetError
 from ...support.arrays import MAX_PIXELS, Size, UInt8Array
 
@@ -155,12 +155,12 @@ def _number(element: ElementTree.Element, key: str, where: str) -> float:
         raise DatasetError(f"{where}: '{key}' must be a number") from None
 
 
-def _shape(element: ElementTree.Element, where: str) -> Polygon | Stencil | None:
+def _shape(element: ElementTree.Element, where: str) -> Shape | None:
     """Return what a shape covers; None for one without area, as for tags."""
     label = element.get('label', '')
     if element.tag == 'polygon':
         points = ring((pair.split(',') for pair in element.get('points', '').split(';')), where)
-        return Polygon(label, (points,))
+        return Area(label, (points,))
     if element.tag in ('box', 'ellipse'):
         keys = ('xtl', 'ytl', 'xbr', 'ybr') if element.tag == 'box' else ('cx', 'cy', 'rx', 'ry')
         a, b, c, d = (_number(element, key, where) for key in keys)
@@ -169,7 +169,7 @@ def _shape(element: ElementTree.Element, where: str) -> Polygon | Stencil | None
         else:
             outline = ellipse(a, b, c, d)
         angle = _number(element, 'rotation', where) if element.get('rotation') else 0.0
-        return Polygon(label, (ring(turned(outline, angle, outline.mean(0)), where),))
+        return Area(label, (ring(turned(outline, angle, outline.mean(0)), where),))
     if element.tag == 'mask':
         return _stencil(element, label, where)
     return None

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .base import Color
 from .exports import Export, Labelled, read_json
-from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil, turned
+from .shapes import Area, checked_size, Drawing, ellipse, ring, Shape, Stencil, turned
 from ...errors import DatasetError
 from ...images.files import read_picture
 from ...support.arrays import BoolArray, Float64Array, MAX_PIXELS, Size
@@ -70,7 +70,7 @@ class LabelStudio(Export):
         for path, task in self._tasks:
             picture = self._task_picture(task, path)
             size: Size | None = None
-            shapes: list[Polygon | Stencil] = []
+            shapes: list[Shape] = []
             for one in _results(task, path):
                 if not _labels(one):
                     continue  # a choice or a text, or the shape of a "labels" result
@@ -139,7 +139,7 @@ def _labels(result: dict[str, Any]) -> list[str]:
 
 
 def _shape(value: dict[str, Any], label: str, size: Size, result: dict[str, Any], where: Path
-           ) -> Polygon | Stencil | None:
+           ) -> Shape | None:
     """Return what a result covers, None for one without area; numbers are percent."""
     if result.get('image_rotation'):
         raise DatasetError(f'{where} was turned in Label Studio: turn the file itself instead')
@@ -164,9 +164,9 @@ def _shape(value: dict[str, Any], label: str, size: Size, result: dict[str, Any]
     return _outline(label, turned(outline, angle, np.array([x, y])))
 
 
-def _outline(label: str, points: Float64Array) -> Polygon:
+def _outline(label: str, points: Float64Array) -> Area:
     """Return a polygon; what was a whole pixel before it was a percentage is one again."""
-    return Polygon(label, (tuple((x, y) for x, y in np.round(points, 6).tolist()),))
+    return Area(label, (tuple((x, y) for x, y in np.round(points, 6).tolist()),))
 
 
 def _read_png(path: Path) -> BoolArray:

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .base import Color
 from .exports import Export, Labelled
-from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Stencil
+from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Shape, Stencil
 from ...errors import DatasetError
 from ...support.arrays import MAX_PIXELS
 
@@ -59,7 +59,7 @@ def _label(shape: Any, path: Path) -> str:
     return label.strip()
 
 
-def _shape(shape: dict[str, Any], path: Path) -> Polygon | Stencil | None:
+def _shape(shape: dict[str, Any], path: Path) -> Shape | None:
     """Return what a shape covers; None for one without area."""
     kind, label = shape.get('shape_type') or 'polygon', _label(shape, path)
     points = ring(shape.get('points') or (), path)

@@ -10,18 +10,19 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from ...errors import DatasetError
-from ...support.arrays import Float64Array, MAX_PIXELS, Size
+from ...support.arrays import BoolArray, Float64Array, MAX_PIXELS, Size
 
 _ELLIPSE_POINTS = 64
+_FAR = 1e6  # pixels: points further away are taken to be there
 
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
     """
-    An area of one class.
+    An area of one class whose points are pixels, as LabelMe has them: (0, 0) is the first.
 
     :param label: its class's label.
-    :param rings: outlines, (x, y) pixels each; pixels inside any of them belong to it.
+    :param rings: outlines, (x, y) each; the pixels on and inside any of them belong to it.
     """
 
     label: str
@@ -38,6 +39,35 @@ class Polygon:
         for ring in self.rings:
             if len(ring) > 2:
                 pen.polygon(ring, fill=index, outline=index)
+
+
+@dataclass(frozen=True, eq=False)
+class Area:
+    """
+    An area of one class whose points lie between pixels, as COCO, CVAT and Label Studio have them.
+
+    The first pixel is the square from (0, 0) to (1, 1), and belongs to what its middle is in.
+
+    :param label: the class's label.
+    :param rings: outlines, (x, y) each; pixels whose middle is inside any of them belong to it.
+    """
+
+    label: str
+    rings: tuple[tuple[tuple[float, float], ...], ...]
+
+    def draw(self, labels: Image.Image, index: int) -> None:
+        """
+        Draw it into a picture of class ids.
+
+        :param labels: PIL picture of mode L.
+        :param index: the class id.
+        """
+        for ring in self.rings:
+            if len(ring) > 2:
+                mask, left, top = _middles_inside(ring, Size(labels.height, labels.width))
+                if not mask.size:
+                    continue
+                labels.paste(index, (left, top), Image.fromarray(mask.astype(np.uint8) * 255))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +97,9 @@ class Stencil:
                      Image.fromarray(self.mask.astype(np.uint8) * 255))
 
 
+Shape = Polygon | Area | Stencil
+
+
 @dataclass(frozen=True, eq=False)
 class Drawing:
     """
@@ -77,7 +110,7 @@ class Drawing:
     """
 
     size: Size
-    shapes: Sequence[Polygon | Stencil]
+    shapes: Sequence[Shape]
 
 
 def checked_size(width: object, height: object, where: str | Path) -> Size:
@@ -136,3 +169,31 @@ def turned(outline: Float64Array, degrees: float, about: Float64Array) -> Float6
     angle = np.radians(degrees)
     turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
     return np.asarray((outline - about) @ turn + about, np.float64)
+
+
+def _middles_inside(points: Sequence[tuple[float, float]], size: Size
+                    ) -> tuple[BoolArray, int, int]:
+    """
+    Return which pixels have their middle inside of an outline, and where these pixels begin.
+
+    :param points: of the outline, between pixels.
+    :param size: of the picture; what is outside of it is left out.
+    :returns: bool array h x w, perhaps empty; its left column and its upper row in the picture.
+    """
+    x, y = np.clip(np.array(points, np.float64), -_FAR, _FAR).T
+    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+    # Each edge crosses the middles of some rows, from which on inside and outside change places.
+    begin, end = (np.clip(np.ceil(ends - 0.5), 0, size.height).astype(np.int64)
+                  for ends in (np.minimum(y, next_y), np.maximum(y, next_y)))
+    counts = end - begin
+    edges = np.repeat(np.arange(len(x)), counts)
+    if not len(edges):
+        return np.zeros((0, 0), bool), 0, 0
+    rows = np.arange(len(edges)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
+    parts = (rows + 0.5 - y[edges]) / (next_y - y)[edges]
+    crossings = x[edges] + parts * (next_x - x)[edges]
+    columns = np.clip(np.ceil(crossings - 0.5), 0, size.width).astype(np.int64)
+    top, left = int(rows.min()), int(columns.min())
+    changes = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), np.int64)
+    np.add.at(changes, (rows - top, columns - left), 1)
+    return changes.cumsum(axis=1)[:, :-1] % 2 == 1, left, top
