@@ -166,6 +166,14 @@ def test_entities_and_videos_of_cvat_are_refused(tmp_path):
         open_dataset('cvat', tmp_path, 'all')
 
 
+def test_an_order_of_cvat_that_is_no_number_names_the_picture(tmp_path):
+    make(tmp_path / 'export', 'cvat-xml', names=('only',))
+    path = tmp_path / 'export/annotations.xml'
+    path.write_text(path.read_text().replace('z_order="1"', 'z_order="top"'))
+    with pytest.raises(DatasetError, match="only.png: 'z_order' must be a number"):
+        open_dataset('cvat', tmp_path / 'export', 'all')
+
+
 def test_packed_run_lengths_are_what_pycocotools_packs(tmp_path):
     coder = pytest.importorskip('pycocotools.mask', reason='pycocotools is not installed')
     rng = np.random.default_rng(0)
@@ -233,13 +241,26 @@ def test_outlines_far_away_and_several_fill_the_picture():
     assert drawn(upper, lower).all()
 
 
-def test_a_turned_rectangle_of_labelme(tmp_path):
-    make(tmp_path / 'export', 'labelme', names=('only',))
-    path = tmp_path / 'export/only.json'
+def labelme_shape(root, kind, points):
+    """Return the labels of a picture with one shape, of a class 'box'."""
+    make(root, 'labelme', names=('only',))
+    path = root / 'only.json'
     data = json.loads(path.read_text())
-    data['shapes'] = [{'label': 'box', 'shape_type': 'oriented_rectangle',
-                       'points': [[16, 4], [24, 12], [16, 20], [8, 12]]}]
+    data['shapes'] = [{'label': 'box', 'shape_type': kind, 'points': points}]
     path.write_text(json.dumps(data))
-    labels = open_dataset('labelme', tmp_path / 'export', 'all').labels(0)
+    return open_dataset('labelme', root, 'all').labels(0)
+
+
+def test_circles_of_labelme(tmp_path):
+    labels = labelme_shape(tmp_path, 'circle', [[16, 12], [20, 12]])
+    y, x = np.nonzero(labels == 0)
+    assert (x.min(), x.max(), y.min(), y.max()) == (12, 20, 8, 16)  # with the rim, as there
+    assert (labels == 0).sum() == pytest.approx(np.pi * 4.5 ** 2, rel=0.1)
+    with pytest.raises(DatasetError, match="only.json: a circle 'box' with a radius of 1e.09"):
+        labelme_shape(tmp_path, 'circle', [[16, 12], [1e9, 12]])
+
+
+def test_a_turned_rectangle_of_labelme(tmp_path):
+    labels = labelme_shape(tmp_path, 'oriented_rectangle', [[16, 4], [24, 12], [16, 20], [8, 12]])
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     np.testing.assert_array_equal(labels == 0, abs(x - 16) + abs(y - 12) <= 8)

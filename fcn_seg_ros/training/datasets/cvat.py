@@ -132,9 +132,8 @@ class Cvat(Export):
             where = f'{self.root / _XML}: {name}'
             size = checked_size(_integer(image, 'width', where), _integer(image, 'height', where),
                                 where)
-            shapes = [shape for element in sorted(
-                image, key=lambda one: int(one.get('z_order') or 0))
-                for shape in (_shape(element, where),) if shape]
+            elements = sorted(image, key=lambda one: _order(one, where))
+            shapes = [shape for shape in (_shape(one, where) for one in elements) if shape]
             folder = self.root / 'images'
             picture = self._picture(name, self.root, folder, folder / image.get('subset', ''))
             result.append((picture, Drawing(size, shapes), split_of(image.get('subset', ''))))
@@ -146,6 +145,10 @@ def _integer(element: ElementTree.Element, key: str, where: str) -> int:
     if not text.isdecimal():
         raise DatasetError(f"{where}: '{key}' must be a whole number, not '{text[:20]}'")
     return int(text)
+
+
+def _order(element: ElementTree.Element, where: str) -> float:
+    return _number(element, 'z_order', where) if element.get('z_order') else 0.0
 
 
 def _number(element: ElementTree.Element, key: str, where: str) -> float:

@@ -12,9 +12,11 @@ from PIL import Image, UnidentifiedImageError
 
 from .base import Color
 from .exports import Export, Labelled
-from .shapes import checked_size, Drawing, ellipse, Polygon, ring, Shape, Stencil
+from .shapes import checked_size, Circle, Drawing, Polygon, ring, Shape, Stencil
 from ...errors import DatasetError
 from ...support.arrays import MAX_PIXELS
+
+_MAX_RADIUS = 1e5  # pixels of a circle: it is drawn row by row, also outside of the picture
 
 
 class LabelMe(Export):
@@ -75,7 +77,9 @@ def _shape(shape: dict[str, Any], path: Path) -> Shape | None:
         return Polygon(label, (((x0, y0), (x1, y0), (x1, y1), (x0, y1)),))
     if kind == 'circle':
         radius = math.hypot(x1 - x0, y1 - y0)
-        return Polygon(label, (ring(ellipse(x0, y0, radius, radius), path),))
+        if radius > _MAX_RADIUS:
+            raise DatasetError(f"{path}: a circle '{label}' with a radius of {radius:.4g} pixels")
+        return Circle(label, x0, y0, radius)
     try:
         with Image.open(BytesIO(base64.b64decode(shape.get('mask') or ''))) as picture:
             if picture.width * picture.height > MAX_PIXELS:

@@ -42,6 +42,34 @@ class Polygon:
 
 
 @dataclass(frozen=True, eq=False)
+class Circle:
+    """
+    A circle of one class whose points are pixels, as LabelMe has it: (0, 0) is the first.
+
+    :param label: its class's label.
+    :param x: its middle, pixels.
+    :param y: likewise.
+    :param radius: pixels; those on the rim belong to it.
+    """
+
+    label: str
+    x: float
+    y: float
+    radius: float
+
+    def draw(self, labels: Image.Image, index: int) -> None:
+        """
+        Draw it into a picture of class ids.
+
+        :param labels: PIL picture of mode L.
+        :param index: the class id.
+        """
+        ImageDraw.Draw(labels).ellipse(
+            (self.x - self.radius, self.y - self.radius, self.x + self.radius,
+             self.y + self.radius), fill=index, outline=index)
+
+
+@dataclass(frozen=True, eq=False)
 class Area:
     """
     An area of one class whose points lie between pixels, as COCO, CVAT and Label Studio have them.
@@ -97,7 +125,7 @@ class Stencil:
                      Image.fromarray(self.mask.astype(np.uint8) * 255))
 
 
-Shape = Polygon | Area | Stencil
+Shape = Polygon | Circle | Area | Stencil
 
 
 @dataclass(frozen=True, eq=False)
