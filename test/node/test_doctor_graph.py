@@ -100,6 +100,7 @@ def test_an_empty_graph(nodes, ask):
     nodes.graph = SimpleNamespace(spin_for=time.sleep, close=lambda: None)
     found, = ask(patience=SHORT)
     assert found.level == Level.OK and 'no other node is seen on domain' in found.text
+    assert 'those of other machines' in found.text  # the tests keep to this one
 
 
 def test_without_a_node_of_ours_the_default_topic_is_looked_at(nodes, ask):
