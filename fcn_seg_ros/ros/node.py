@@ -1,7 +1,6 @@
 """The segmentation node: life cycle and parameters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 import faulthandler
 import sys
 import time
@@ -16,6 +15,7 @@ from rclpy.parameter import Parameter
 from rclpy.timer import Timer
 
 from . import diagnostics, parameters
+from .configured import Configured
 from .loading import describe, load_segmenter
 from .nav_session import NavigationSession
 from .pipeline import Pipeline
@@ -39,23 +39,6 @@ _POLL = 0.02
 """Seconds between two looks at whether a load has ended."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Configured:
-    """
-    What a node holds from being configured to being cleaned up, all of it or nothing.
-
-    :ivar settings: its parameters, as of ``parameters.read``.
-    :ivar guard: what runs the network.
-    :ivar navigation: what clouds and grids are made with.
-    :ivar topics: all that it publishes and subscribes to.
-    """
-
-    settings: Settings
-    guard: Guard
-    navigation: NavigationSession
-    topics: Topics
-
-
 class SegmentationNode(Node):
     """
     Segments camera images with one network; a managed node.
@@ -72,7 +55,7 @@ class SegmentationNode(Node):
         super().__init__('segmentation', **kwargs)
         self.exit_status = 0
         self._timers_group = MutuallyExclusiveCallbackGroup()
-        self._configured: _Configured | None = None
+        self._configured: Configured | None = None
         self._pipeline: Pipeline | None = None  # while the node is active
         self._fault = ''
         self._configuring = False
@@ -160,7 +143,7 @@ class SegmentationNode(Node):
             return self._undo_configure(f'{error!r}\n{format_traceback(error)}')
         finally:
             self._configuring = False
-        self._configured = _Configured(settings, guard, navigation, topics)
+        self._configured = Configured(settings, guard, navigation, topics)
         self._fault = ''
         release_memory()  # which only loading has needed
         topics.announce(guard.segmenter.classes, settings.min_confidence)
@@ -297,30 +280,17 @@ class SegmentationNode(Node):
             raise ValueError(f"{', '.join(fixed)} cannot change while the node is configured: "
                              'deactivate and clean up first')
         old, settings = configured.settings, parameters.read(self, changes)
-        guard, navigation = configured.guard, configured.navigation
-        switches = (settings.network, settings.weights) != (old.network, old.weights)
-        if switches:
-            if settings.weights and settings.weights == old.weights:
-                raise ValueError(f"the parameter weights ('{old.weights}') belongs to network "
-                                 f"'{old.network}': change both in one request")
-            guard = self._load(settings)
-        elif guard.segmenter is not None:
-            parameters.check_ignored(settings, guard.segmenter.classes)
-        # While the engine is loaded again, the classes are those from before.
-        classes = guard.segmenter.classes if switches else navigation.classes
-        if not navigation.fits(settings, classes):
-            navigation = NavigationSession(settings, classes)
-        self._configured = replace(
-            configured, settings=settings, guard=guard, navigation=navigation)
+        self._configured = new = configured.changed(settings, self._load)
         if self._pipeline is not None:
-            self._pipeline.swap(settings, guard, navigation)
+            self._pipeline.swap(settings, new.guard, new.navigation)
         self._change_signal.trigger()
-        if switches:
-            configured.topics.announce(classes, settings.min_confidence)
-            self.get_logger().info(f'switched to {describe(guard.segmenter)}')
+        classes = new.navigation.classes
+        if new.guard is not configured.guard:
+            new.topics.announce(classes, settings.min_confidence)
+            self.get_logger().info(f'switched to {describe(new.guard.segmenter)}')
             release_memory()
         elif settings.min_confidence != old.min_confidence:
-            configured.topics.label_info.publish(classes, settings.min_confidence)
+            new.topics.label_info.publish(classes, settings.min_confidence)
 
     # -- frames -------------------------------------------------------------------------
 
@@ -363,18 +333,9 @@ class SegmentationNode(Node):
             configured.settings if configured else None,
             configured.guard if configured else None, state, self._fault)]
         statuses[0].values['node'] = self.get_fully_qualified_name()  # several may have one name
-        device = statuses[0].hardware_id
-        now = time.monotonic()
         if configured is not None:
-            limits, missed = configured.settings.diagnostics, configured.topics.label_info.missed
-            mounts = configured.topics.mounts
+            missed = configured.topics.label_info.missed
             if missed:
                 statuses[0].raise_to(diagnostics.WARN, missed)
-            for camera in configured.topics.cameras:
-                statuses += [
-                    diagnostics.input_status(camera, limits, now, state),
-                    diagnostics.output_status(camera, limits, device, state),
-                    diagnostics.navigation_status(
-                        camera, limits, state, mounts.states.get(camera.name, ''),
-                        mounts.differences.get(camera.name, ''))]
+            statuses += configured.statuses(statuses[0].hardware_id, state)
         self._diagnostics.publish(statuses)

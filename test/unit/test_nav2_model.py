@@ -143,4 +143,4 @@ def test_a_camera_that_dies_is_noticed(name):
         # STVL's sources that only clear never count as updated, and would never be current
         watched = layer[source]['marking'] or not name.startswith('spatio')
         assert layer[source]['expected_update_rate'] == (0.5 if watched else 0.0)
-    assert re.search(r'#[^\n]*max_rate', (FOLDER / name).read_text())
+    assert re.search(r'#[^\n]*fcn-seg nav2 --rate', (FOLDER / name).read_text())
