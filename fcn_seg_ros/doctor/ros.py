@@ -46,6 +46,8 @@ def _distribution() -> str:
     installed = re.search(r'/opt/ros/(\w+)/', spec.origin or '') if spec else None
     if installed:
         return installed[1]
+    if os.environ.get('ROS_DISTRO') not in _DISTRIBUTIONS.values():
+        return ''  # Rolling has had each of these versions, once
     try:
         return _DISTRIBUTIONS.get(version('rclpy').split('.')[0], '')
     except PackageNotFoundError:

@@ -195,7 +195,10 @@ def test_a_ros_that_does_not_start(monkeypatch, set_to, reason, text, remedy):
 def test_the_distribution_that_rclpy_is_of(monkeypatch, origin, name):
     monkeypatch.setattr(ros, 'find_spec', lambda module: SimpleNamespace(origin=origin))
     monkeypatch.setattr(ros, 'version', lambda package: '3.3.15')
+    monkeypatch.setenv('ROS_DISTRO', 'kilted')
     assert ros._distribution() == name
+    monkeypatch.setenv('ROS_DISTRO', 'rolling')
+    assert ros._distribution() == ('jazzy' if name == 'jazzy' else '')
 
 
 def test_messages_that_are_there_twice(tmp_path, monkeypatch):
