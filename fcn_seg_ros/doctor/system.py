@@ -18,6 +18,7 @@ _SEGMENTS = 'fast*_*'
 """Fast DDS calls them fastdds_*, and fastrtps_* before Kilted."""
 _LOCK = '_el'
 """End of the names of its locks, which are open and never mapped."""
+_CLEAN = f'fastdds shm clean; without that tool: end all nodes, then rm {SHARED_MEMORY}/fast*_*'
 
 
 def check_system() -> list[Finding]:
@@ -111,7 +112,7 @@ def check_leftovers(folder: Path) -> list[Finding]:
     size = sum(left.values())
     return [Finding(
         Level.WARNING, 'shared memory', f'{len(left)} files of dead processes, '
-        f'{size >> 20} MiB', 'fastdds shm clean')]
+        f'{size >> 20} MiB', _CLEAN)]
 
 
 def _mapped() -> set[str]:
