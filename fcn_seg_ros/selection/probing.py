@@ -37,6 +37,7 @@ class Prober:
         self._limit = limit
         self._stride = 1
         self._due: dict[str, float] = {}
+        self._before: dict[str, float] = {}
         self._latest: dict[str, UInt8Array] = {}
         # What may still get a neighbour: the candidate and its mask.
         self._open: dict[str, tuple[Candidate, UInt8Array]] = {}
@@ -55,8 +56,13 @@ class Prober:
         :param time: seconds, or None.
         """
         now, step = (float(number), 1.0) if time is None else (time, self._period)
-        if now >= self._due.get(recording, 0.0):
-            self._due[recording] = now + step * self._stride
+        step *= self._stride
+        due = self._due.get(recording, now)
+        # The picture next to when it is due, for a camera's come a little early or late.
+        half = min(max(0.0, now - self._before.get(recording, now)), step) / 2
+        self._before[recording] = now
+        if now >= due - half:
+            self._due[recording] = due + step if now < due + step else now + step
             return _PROBE
         if recording not in self._open:
             return ''

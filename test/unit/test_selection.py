@@ -108,6 +108,13 @@ def test_what_moves_a_little_does_not_disagree_and_what_turns_up_does():
 # What is looked at
 
 
+def test_a_rate_like_the_cameras_own_misses_none_that_come_a_little_early():
+    prober = Prober(Observer(Bands()), rate=5)
+    jitter = np.random.default_rng(0).uniform(-0.02, 0.02, 100)
+    assert {prober.wanted('yard', number, number / 5 + jitter[number])
+            for number in range(100)} == {'probe'}
+
+
 def test_recordings_are_looked_at_at_a_bounded_rate_and_each_with_the_frame_after_it():
     prober = Prober(Observer(Bands()), rate=2)
     why = []
