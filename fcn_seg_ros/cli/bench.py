@@ -57,7 +57,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
                              'each other (default: %(default)d)')
     parser.add_argument('--frames', type=int, choices=range(10, 1_000_001), default=3000,
                         metavar='N', help='to watch the memory for (default: %(default)d)')
-    parser.add_argument('--against', default='', metavar='FOLDER', type=_checkout,
+    parser.add_argument('--against', metavar='FOLDER', type=_checkout,
                         help='checkout of another version, whose node is measured in turns with '
                              'this one by --dds and --start; built with CMake, if it is to have '
                              'its compiled part')
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     parts = suite.choose_parts(args.parts)
     results = suite.run(
         options, parts, size=args.size, seconds=args.seconds, rounds=args.rounds,
-        frames=args.frames, image=args.image, against=args.against,
+        frames=args.frames, image=args.image, against=args.against or '',
         progress=lambda text: print(f'... {text}', file=sys.stderr, flush=True))
     print(report.to_text(results))
     if args.json:

@@ -16,8 +16,8 @@ SEEN = 0.002
 _BLURRED = 0.65  # of the median sharpness of what was recorded around; CamVid's least is 0.74
 _AROUND = 15  # candidates before and after
 _PALETTE = (6, 8)  # cells in which colours are compared
-# How much more the most doubtful candidate counts than the surest.  Little: with 1.0 less was learned
-# from as many pictures of gardens and of CamVid (`make proof`), most of all from 24 of CamVid's.
+# How much more the most doubtful candidate counts than the surest.  Little: with 1.0 less was
+# learned from as many pictures of gardens and of CamVid, most of all from 24 (test/proof).
 _DOUBT = 0.3
 _TRIALS = 256  # candidates that are tried for each place, a seeded sample where there are more
 _VIEW, _TIME = 1.0, 0.5  # weights of how things look, and of when they were seen

@@ -215,6 +215,15 @@ def test_another_version_is_a_checkout(tmp_path, capsys):
     assert 'is no checkout of fcn_seg_ros' in capsys.readouterr().err
 
 
+def test_there_is_no_other_version_unless_one_is_named(tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(suite, 'run', lambda options, parts, **more: asked.append(more) or {})
+    monkeypatch.setattr(report, 'to_text', lambda results: '')
+    monkeypatch.chdir(tmp_path)
+    assert main(['bench', '--start']) == 0
+    assert asked[0]['against'] == ''
+
+
 def test_chart_grows_with_the_numbers():
     chart = report.to_chart(full_results())
     assert chart.dtype == np.uint8 and chart.shape[2] == 3
