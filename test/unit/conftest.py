@@ -1,4 +1,4 @@
-"""Where PyTorch is not installed, as on a robot without a GPU, what needs it is skipped."""
+"""What small trainings share; where PyTorch is not installed what needs it is skipped."""
 
 from collections.abc import Generator
 
@@ -23,3 +23,35 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, N
     if report.failed and not HAS_TORCH and "No module named 'torch'" in str(report.longrepr):
         report.outcome = 'skipped'
         report.longrepr = (str(collector.path), None, 'Skipped: needs PyTorch')
+
+
+# The modules of trainings import PyTorch: not before a test asks for one.
+
+
+@pytest.fixture(scope='module')
+def one_thread():
+    """Let PyTorch compute with one thread, see :func:`small_trainings.one_thread`."""
+    import small_trainings
+    with small_trainings.one_thread():
+        yield
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Return the folder of the small trainings' data set."""
+    import small_trainings
+    return small_trainings.write_data(tmp_path_factory.mktemp('data'))
+
+
+@pytest.fixture
+def thin(monkeypatch):
+    """Let networks be thin, as :mod:`thin_fcn` makes them."""
+    import thin_fcn
+    thin_fcn.use(monkeypatch)
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(one_thread, data, tmp_path_factory):
+    """Return the folder of a whole run of the thin network."""
+    import small_trainings
+    return small_trainings.whole_run(data, tmp_path_factory.mktemp('whole'))

@@ -12,34 +12,11 @@ from fcn_seg_ros.training.trainer import Trainer
 import numpy as np
 from PIL import Image
 import pytest
-import small_trainings
-from small_trainings import (
-    assert_same_state, Interruption, LABELS, plain_recipe, start, write_data)
-import thin_fcn
+from small_trainings import assert_same_state, Interruption, LABELS, plain_recipe, start
 import thin_teacher
 import torch
 
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    with small_trainings.one_thread():
-        yield
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    return write_data(tmp_path_factory.mktemp('data'))
-
-
-@pytest.fixture
-def thin(monkeypatch):
-    thin_fcn.use(monkeypatch)
-
-
-@pytest.fixture(scope='module')
-def uninterrupted(data, tmp_path_factory):
-    """Return the folder of a whole run of the thin network."""
-    return small_trainings.whole_run(data, tmp_path_factory.mktemp('whole'))
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture

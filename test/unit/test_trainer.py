@@ -22,13 +22,11 @@ from fcn_seg_ros.training.recipe import parse_recipe
 from fcn_seg_ros.training.trainer import Trainer
 import pytest
 from safetensors.torch import load_file, save_file
-import small_trainings
-from small_trainings import (
-    assert_same_state, Interruption, LABELS, plain_recipe, train, write_data)
-import thin_fcn
+from small_trainings import assert_same_state, Interruption, LABELS, plain_recipe, train
 import torch
 import yaml
 
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 # Without TensorBoard, whose import takes longer than all the rest.
 SCRIPT = """
@@ -49,28 +47,6 @@ train.add_parser(parser.add_subparsers())
 args = parser.parse_args()
 args.run(args)
 """
-
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    with small_trainings.one_thread():
-        yield
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    return write_data(tmp_path_factory.mktemp('data'))
-
-
-@pytest.fixture
-def thin(monkeypatch):
-    thin_fcn.use(monkeypatch)
-
-
-@pytest.fixture(scope='module')
-def uninterrupted(data, tmp_path_factory):
-    """Return the folder of a whole run of the thin network."""
-    return small_trainings.whole_run(data, tmp_path_factory.mktemp('whole'))
 
 
 @pytest.fixture(scope='module')

@@ -1,5 +1,6 @@
 """Areas that labelling tools draw: outlines and masks, in pixels of the picture."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +18,7 @@ _FAR = 1e6  # pixels: points further away are taken to be there
 
 
 @dataclass(frozen=True, eq=False)
-class Polygon:
-    """
-    An area of one class whose points are pixels, as LabelMe has them: (0, 0) is the first.
-
-    :param label: its class's label.
-    :param rings: outlines, (x, y) each; the pixels on and inside any of them belong to it.
-    """
-
+class _Outlined(ABC):
     label: str
     rings: tuple[tuple[tuple[float, float], ...], ...]
 
@@ -35,10 +29,27 @@ class Polygon:
         :param labels: PIL picture of mode L.
         :param index: the class id.
         """
-        pen = ImageDraw.Draw(labels)
         for ring in self.rings:
             if len(ring) > 2:
-                pen.polygon(ring, fill=index, outline=index)
+                self._fill(ring, labels, index)
+
+    @abstractmethod
+    def _fill(self, ring: tuple[tuple[float, float], ...], labels: Image.Image, index: int
+              ) -> None:
+        """Draw what belongs to an outline of three points or more."""
+
+
+class Polygon(_Outlined):
+    """
+    An area of one class whose points are pixels, as LabelMe has them: (0, 0) is the first.
+
+    :param label: its class's label.
+    :param rings: outlines, (x, y) each; the pixels on and inside any of them belong to it.
+    """
+
+    def _fill(self, ring: tuple[tuple[float, float], ...], labels: Image.Image, index: int
+              ) -> None:
+        ImageDraw.Draw(labels).polygon(ring, fill=index, outline=index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +80,7 @@ class Circle:
              self.y + self.radius), fill=index, outline=index)
 
 
-@dataclass(frozen=True, eq=False)
-class Area:
+class Area(_Outlined):
     """
     An area of one class whose points lie between pixels, as COCO, CVAT and Label Studio have them.
 
@@ -80,22 +90,11 @@ class Area:
     :param rings: outlines, (x, y) each; pixels whose middle is inside any of them belong to it.
     """
 
-    label: str
-    rings: tuple[tuple[tuple[float, float], ...], ...]
-
-    def draw(self, labels: Image.Image, index: int) -> None:
-        """
-        Draw it into a picture of class ids.
-
-        :param labels: PIL picture of mode L.
-        :param index: the class id.
-        """
-        for ring in self.rings:
-            if len(ring) > 2:
-                mask, left, top = _middles_inside(ring, Size(labels.height, labels.width))
-                if not mask.size:
-                    continue
-                labels.paste(index, (left, top), Image.fromarray(mask.astype(np.uint8) * 255))
+    def _fill(self, ring: tuple[tuple[float, float], ...], labels: Image.Image, index: int
+              ) -> None:
+        mask, left, top = _middles_inside(ring, Size(labels.height, labels.width))
+        if mask.size:
+            Stencil(self.label, mask, left, top).draw(labels, index)
 
 
 @dataclass(frozen=True, eq=False)
