@@ -4,6 +4,7 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
+from .datasets import IGNORE
 from .recipe import Recipe
 from .teacher import load_teacher
 from ..errors import TrainingError
@@ -11,8 +12,8 @@ from ..networks.classes import ClassSet
 from ..networks.model import interpolate_scores
 
 
-def soft_label_loss(scores: torch.Tensor, targets: torch.Tensor,
-                    temperature: float = 2.0) -> torch.Tensor:
+def soft_label_loss(scores: torch.Tensor, targets: torch.Tensor, temperature: float = 2.0,
+                    counts: torch.Tensor | None = None) -> torch.Tensor:
     """
     Return the Kullback-Leibler divergence of a student from its teacher, mean of the pixels.
 
@@ -23,14 +24,34 @@ def soft_label_loss(scores: torch.Tensor, targets: torch.Tensor,
     :param targets: the teacher's, float tensor N x C x H x W; the student's are interpolated
         to this grid.
     :param temperature: above 0; 1 leaves the probabilities as they are.
+    :param counts: bool tensor N x H x W, the pixels that count (default: all); the others
+        add nothing to the sum, of which the mean over all pixels is taken.
     :returns: scalar, 0 where both agree.
     """
     height, width = targets.shape[-2:]
     full = interpolate_scores(scores.float().contiguous(), (height, width))
     own = F.log_softmax(full / temperature, 1)
     wanted = F.log_softmax(targets.float() / temperature, 1)
-    pixels = targets.numel() / targets.shape[1]
-    return temperature ** 2 * F.kl_div(own, wanted, reduction='sum', log_target=True) / pixels
+    divergence = F.kl_div(own, wanted, reduction='none', log_target=True).sum(1)
+    if counts is not None:
+        divergence = divergence * counts
+    return temperature ** 2 * divergence.mean()
+
+
+def taught_pixels(targets: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """
+    Tell where a teacher is to be followed: where it is right, and where nobody has labelled.
+
+    Elsewhere the labels know better.  Followed everywhere, a teacher that misses bicycles
+    makes the student forget them.
+
+    :param targets: the teacher's scores, float tensor N x C x H x W.
+    :param labels: uint8 tensor N x h x w, IGNORE where there is no class; the nearest
+        label of each of the teacher's cells is taken.
+    :returns: bool tensor N x H x W.
+    """
+    nearest = F.interpolate(labels[:, None], targets.shape[-2:], mode='nearest-exact')[:, 0]
+    return (nearest == IGNORE) | (nearest == targets.argmax(1))
 
 
 class Distillation(nn.Module):
@@ -57,16 +78,19 @@ class Distillation(nn.Module):
         """
         return super().train(False)
 
-    def forward(self, scores: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+    def forward(self, scores: torch.Tensor, batch: torch.Tensor,
+                labels: torch.Tensor) -> torch.Tensor:
         """
-        Return the loss, a scalar.
+        Return the loss, a scalar, of the pixels that :func:`taught_pixels` names.
 
         :param scores: the student's, float tensor N x C x h x w.
         :param batch: the pictures that it saw, float tensor N x 3 x H x W, normalised RGB.
+        :param labels: theirs, uint8 tensor N x H x W, IGNORE where there is no class.
         """
         with torch.no_grad():
             targets = self.teacher(batch)
-        return self.weight * soft_label_loss(scores, targets, self.temperature)
+            counts = taught_pixels(targets, labels)
+        return self.weight * soft_label_loss(scores, targets, self.temperature, counts)
 
 
 def load_distillation(recipe: Recipe, classes: ClassSet) -> Distillation:

@@ -51,7 +51,7 @@ def seconds_per_step(recipe: Recipe, model: nn.Module, loss: SegmentationLoss,
                 begin = time.perf_counter()
             with recipe_autocast(recipe, device):
                 scores = copy(images)
-                taught = distillation(scores[0], images) if distillation else 0.0
+                taught = distillation(scores[0], images, labels) if distillation else 0.0
             (loss(*scores, labels) + taught).backward()
         _wait_for(device)
         computing = (time.perf_counter() - begin) / _STEPS

@@ -216,7 +216,8 @@ class Trainer:
         batch = batch.contiguous(memory_format=torch.channels_last)
         with recipe_autocast(self.recipe, self.device):
             scores = self.network(batch)
-            taught = self.distillation(scores[0], batch) if self.distillation else 0.0
+            taught = self.distillation(scores[0], batch, labels) \
+                if self.distillation else 0.0
         loss = self.loss(*scores, labels) + taught
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()

@@ -2,7 +2,8 @@
 
 import copy
 
-from fcn_seg_ros.training.distillation import Distillation, soft_label_loss
+from fcn_seg_ros.training.datasets import IGNORE
+from fcn_seg_ros.training.distillation import Distillation, soft_label_loss, taught_pixels
 import pytest
 import torch
 from torch import nn
@@ -29,6 +30,20 @@ def test_the_teachers_grid_may_be_finer():
     assert student.grad.abs().sum() > 0
 
 
+def test_a_teacher_is_followed_where_it_is_right_and_where_nobody_has_labelled():
+    targets = torch.tensor([[[[9.0, 0], [0, 9]], [[0, 9], [9, 0]]]])  # classes 0 1 / 1 0
+    labels = torch.tensor([[0, 0], [IGNORE, 1]], dtype=torch.uint8)
+    labels = labels.repeat_interleave(2, 0).repeat_interleave(2, 1)[None]
+    counts = taught_pixels(targets, labels)
+    assert counts.tolist() == [[[True, False], [True, False]]]
+    student = torch.zeros(1, 2, 2, 2, requires_grad=True)
+    loss = soft_label_loss(student, targets, counts=counts)
+    loss.backward()
+    assert ((student.grad != 0).any(1) == counts).all()
+    whole = soft_label_loss(student.detach(), targets)
+    assert loss.item() == pytest.approx(whole.item() / 2)
+
+
 def test_a_student_learns_from_unlabelled_pictures():
     torch.manual_seed(0)
     teacher, student = network(), network()
@@ -37,6 +52,7 @@ def test_a_student_learns_from_unlabelled_pictures():
     before = copy.deepcopy(teacher.state_dict())
     optimizer = torch.optim.Adam(student.parameters(), 0.02)
     unseen = torch.randn(4, 3, 16, 16)
+    unlabelled = torch.full((4, 16, 16), IGNORE, dtype=torch.uint8)
 
     @torch.no_grad()
     def agreement():
@@ -49,7 +65,7 @@ def test_a_student_learns_from_unlabelled_pictures():
     for _ in range(150):
         batch = torch.randn(4, 3, 16, 16)
         optimizer.zero_grad()
-        distillation(student(batch), batch).backward()
+        distillation(student(batch), batch, unlabelled).backward()
         optimizer.step()
     assert first < 0.6 and agreement() > 0.75
     assert all(torch.equal(before[key], value) for key, value in teacher.state_dict().items())
