@@ -152,6 +152,7 @@ def _storage_of(path: Path) -> Path:
             raise MediaError(f'{path} has no metadata.yaml and {len(files)} recordings: '
                              f'"ros2 bag reindex {path}" writes it')
         path = files[0]
+    _check_journals(path)
     if path.is_dir():
         return path
     with open(path, 'rb') as file:
@@ -165,6 +166,21 @@ def _storage_of(path: Path) -> Path:
     if not beginning.startswith(_MCAP_BEGINNING):
         return path
     return _with_profile(path, beginning)
+
+
+def _check_journals(path: Path) -> None:
+    """
+    Refuse a recording whose last messages lie in a journal of SQLite, where a crash leaves them.
+
+    The reader of rosbags opens the file alone: it would see less than was recorded.
+    """
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    for file in files:
+        journal = file.with_name(f'{file.name}-wal')
+        if file.suffix.lower() == '.db3' and journal.is_file() and journal.stat().st_size:
+            raise MediaError(
+                f'the last messages of {file} may lie in {journal.name} alone: '
+                f'"sqlite3 {file} \'PRAGMA wal_checkpoint(TRUNCATE)\'" moves them into it')
 
 
 def _with_profile(path: Path, beginning: bytes) -> Path:

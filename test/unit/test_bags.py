@@ -1,6 +1,9 @@
 """Bags in, bags out: both storages, both kinds of image, headers and times as they were."""
 
+from contextlib import closing
 import json
+import shutil
+import sqlite3
 import struct
 import sys
 
@@ -309,6 +312,27 @@ def test_a_cut_off_mcap_names_what_saves_it(tmp_path, mcap, whole_folder):
     mcap.write_bytes(mcap.read_bytes()[:-200])
     with pytest.raises(MediaError, match='cut off, "mcap recover'):
         run(mcap.parent if whole_folder else mcap, tmp_path / 'out')
+
+
+@pytest.mark.parametrize('whole_folder', [True, False])
+def test_messages_that_a_crash_left_in_sqlites_journal_are_not_passed_over(tmp_path, whole_folder):
+    bag = write_bag(tmp_path / 'in', {'/image': (IMAGE, [raw(0), raw(1)])}, StoragePlugin.SQLITE3)
+    with closing(sqlite3.connect(bag / 'in.db3')) as recorder:
+        recorder.execute('PRAGMA journal_mode=WAL')
+        recorder.execute('INSERT INTO messages(topic_id, timestamp, data) '
+                         'SELECT topic_id, timestamp + 1000, data FROM messages')
+        recorder.commit()
+        # As they lie on the disk while the recorder runs, and when it is killed.
+        killed = tmp_path / 'killed'
+        shutil.copytree(bag, killed)
+    source = killed if whole_folder else killed / 'in.db3'
+    with pytest.raises(MediaError, match='"sqlite3 .*in.db3 .PRAGMA wal_checkpoint') as caught:
+        run(source, tmp_path / 'out')
+    assert 'in.db3-wal' in str(caught.value) and '\n' not in str(caught.value)
+    with closing(sqlite3.connect(killed / 'in.db3')) as tool:
+        tool.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+    stats, _ = run(killed / 'in.db3', tmp_path / 'out')
+    assert len(stats.rows) == 4
 
 
 @pytest.mark.parametrize(('name', 'data', 'message'), [
