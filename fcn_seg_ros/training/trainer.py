@@ -266,8 +266,11 @@ class Trainer:
         write_network(self.output / which, self.averaged, name=self.recipe.name,
                       classes=self.classes, size=self.recipe.size, scores=scores)
         plain = self.recipe.to_dict()
-        for part in ('train', 'val'):  # where the data lay is nobody else's business
+        # Where data and weights lay is nobody else's business, which run they are of is.
+        for part in ('train', 'val'):
             del plain[part]['root']
+        for key in ('weights', 'teacher'):
+            plain[key] = '/'.join(Path(plain[key]).parts[-3:])
         if plain['unlabelled']:
             plain['unlabelled'] = Path(plain['unlabelled']).name
         card = model_card(self.recipe.name, self.classes, self.recipe.size, self.recipe.decoder,

@@ -2,6 +2,7 @@
 
 from fcn_seg_ros.errors import FcnSegError, TrainingError
 from fcn_seg_ros.networks.decoders import DECODERS
+from fcn_seg_ros.support.paths import share_dir
 from fcn_seg_ros.training.estimate import in_words
 from fcn_seg_ros.training.optimization import learning_rate
 from fcn_seg_ros.training.recipe import load_recipe, parse_recipe
@@ -9,6 +10,15 @@ import numpy as np
 import pytest
 from small_trainings import plain_recipe
 import yaml
+
+
+@pytest.mark.parametrize('path', sorted((share_dir() / 'config' / 'recipes').glob('*.yaml')),
+                         ids=lambda path: path.stem)
+def test_the_recipes_that_come_along_are_valid(path):
+    recipe = load_recipe(path)
+    assert all(side % 32 == 0 for side in recipe.crop)
+    if recipe.distill:
+        assert recipe.teacher
 
 
 def test_durations_in_words():
