@@ -93,9 +93,9 @@ class CameraModel:
         binning = _check_binning(binning_x, binning_y)
         if _is_of_binned_images(matrix, (width, height), binning):
             raise CalibrationError(
-                f'camera_info has a binning of {binning[0]}x{binning[1]}, but its numbers are those '
-                'of binned images already: publish the binned width and height without binning, '
-                'or the numbers of the full sensor')
+                f'camera_info has a binning of {binning[0]}x{binning[1]}, but its numbers are '
+                'those of binned images already: publish the binned width and height without '
+                'binning, or the numbers of the full sensor')
         return cls(width=width, height=height, k=k, d=d, p=p, kind=kind, binning=binning,
                    roi=_check_roi(tuple(map(int, roi)), width, height), rectified=rectified)
 

@@ -67,7 +67,8 @@ def test_binning_alone_divides_as_image_geometry_does():
     assert (camera.fx, camera.cx) == (250.0, 160.0)
     assert (camera.fy, camera.cy) == (127.5, 60.0)
     # A lens that is off its place in one direction is no calibration of binned images.
-    aside = model(binning_x=2, binning_y=2, k=(500.0, 0.0, 160.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0))
+    aside = model(binning_x=2, binning_y=2,
+                  k=(500.0, 0.0, 160.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0))
     assert aside.for_mask(240, 320).cx == 80.0
 
 
