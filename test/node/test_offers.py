@@ -3,7 +3,7 @@
 import re
 
 from diagnostic_msgs.msg import DiagnosticArray
-from fcn_seg_ros.ros.inputs.offers import TransformOffers
+from fcn_seg_ros.ros.inputs.offers import Offers, TransformOffers
 from graph import image_message, picture, RELIABLE
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -44,6 +44,20 @@ def named(nodes, topic, message_type, words, **arguments):
 def test_a_topic_that_cannot_be_taken_is_named_with_what_would(
         nodes, topic, message_type, arguments, words):
     named(nodes, topic, message_type, words, **arguments)
+
+
+@pytest.mark.parametrize(('image', 'depth', 'topic', 'words'), [
+    ('/cam', '/depth', '/cam/theora', 'on /cam, but /cam/theora is there: have'),
+    ('/cam/zstd', '/depth', '/cam/zstd', 'not sensor_msgs/msg/Image: have'),
+    ('/cam', '/depth', '/depth/compressedDepth', 'on /depth, but /depth/compressedDepth is there'),
+    ('/cam', '/depth', '/depth/compressed', 'on /depth, but /depth/compressed is there: have')])
+def test_other_transports_that_are_there_are_named(nodes, image, depth, topic, words):
+    graph = nodes.graph
+    offers = Offers(graph.node, image=image, compressed=False, info='/camera_info', depth=depth)
+    graph.camera(topic, CompressedImage)
+    graph.wait_until(lambda: offers.look() or offers.problems, 'the word about the topic')
+    line, = offers.problems.values()
+    assert words in line and line.endswith("image_transport's republish make that of it")
 
 
 VOLATILE_TF = 'a publisher of /tf_static offers volatile, and no listener of TF takes that'

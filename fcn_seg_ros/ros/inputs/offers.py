@@ -9,6 +9,10 @@ from ..topic_specs import CAMERA_INFO, COMPRESSED, DEPTH, IMAGE, TF_STATIC
 
 _IMAGE_TYPE, _COMPRESSED_TYPE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 _INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+_TRANSPORTS = ('/theora', '/zstd', '/ffmpeg')
+_DEPTH_TRANSPORTS = ('/compressedDepth', '/compressed', '/zstd')
+"""What image_transport appends to the names of topics that the node cannot take."""
+_REPUBLISH = "have image_transport's republish make that of it"
 _VOLATILE_TF = (
     f'a publisher of {TF_STATIC} offers volatile, and no listener of TF takes that: let it offer '
     'transient local (ros2 bag play --qos-profile-overrides-path); '
@@ -113,20 +117,32 @@ class Offers(_Problems):
         if not types and _COMPRESSED_TYPE in self._types(beside):
             return (f'nobody publishes {_IMAGE_TYPE} on {topic}, but {_COMPRESSED_TYPE} on '
                     f'{beside}: image_transport:=compressed takes it')
-        return _other(topic, types, wanted)
+        return self._encoded(topic, _TRANSPORTS) or _other(topic, types, wanted)
+
+    def _encoded(self, topic: str, transports: tuple[str, ...]) -> str:
+        """Return a line about a topic of which only some of image_transport's forms are there."""
+        types = self._types(topic)
+        if types:
+            return (f"{topic} carries {', '.join(sorted(types))}, not {_IMAGE_TYPE}: {_REPUBLISH}"
+                    if topic.endswith(transports) else '')
+        there = next((topic + one for one in transports if self._types(topic + one)), '')
+        return there and (f'nobody publishes {_IMAGE_TYPE} on {topic}, but {there} is there: '
+                          f'{_REPUBLISH}')
 
     def _of_info(self) -> str:
         return _other(self._info, self._types(self._info), _INFO_TYPE)
 
     def _of_depth(self) -> str:
         topic, types = self._depth, self._types(self._depth)
+        if not types:
+            return self._encoded(topic, _DEPTH_TRANSPORTS)
         if _COMPRESSED_TYPE not in types or _IMAGE_TYPE in types:
             return _other(topic, types, _IMAGE_TYPE)
         raw = topic.removesuffix('/compressedDepth')
         way = (f'remap depth:={raw}, where it is not compressed, or have' if raw != topic
                else 'have')
         return (f'{topic} carries {_COMPRESSED_TYPE}, and depth must be {_IMAGE_TYPE}: {way} '
-                "image_transport's republish make that of it")
+                f"{_REPUBLISH.removeprefix('have ')}")
 
 
 def _other(topic: str, types: set[str], wanted: str) -> str:
