@@ -20,7 +20,8 @@ from .raw import check_size
 from ..errors import ImageError, MediaError
 from ..support.arrays import UInt8Array
 
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
+PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.webp', '.tif', '.tiff',
+                    '.ppm', '.pgm', '.pbm', '.pnm')
 """Suffixes, in lower case, of the files that are looked for in a folder."""
 
 MAX_BYTES = 512 << 20
@@ -59,6 +60,8 @@ def read_picture(path: str | os.PathLike[str]) -> UInt8Array:
     try:
         with open(path, 'rb') as file:
             data = file.read(MAX_BYTES + 1)
+        if not data:
+            raise ImageError('compressed', 'it is empty')
         if len(data) > MAX_BYTES:
             raise ImageError('too_large', f'it is larger than {MAX_BYTES >> 20} MiB')
         return _upright(data)

@@ -19,7 +19,7 @@ from ..segmentation import Segmentation
 from ..support.arrays import Size, UInt8Array
 
 Plan = dict[str, Path]
-"""Picture to the file, or the folder of numbered files, that it goes to."""
+"""Picture to the file, or the numbered files (``%06d``), that it goes to."""
 
 MaskSize = Size | str | None
 """A size, 'network', or None for the input's; see ``Segmenter.segment``."""
@@ -101,17 +101,19 @@ def plan_video(source: str | os.PathLike[str], output: str | os.PathLike[str],
     :param output: a video; or a folder for numbered images, or a name with their number in
         it ('out/frame_%i.jpg').
     :param outputs: names of the pictures, see ``Renderer.outputs``.
-    :returns: {name: path}; paths with a number (%i) are images, others with a suffix are
-        videos.
+    :returns: {name: path}; paths with a number (%i, or %06d in a folder) are images, the others
+        are videos.
     :raises MediaError: when a video would be the input, or cannot hold a picture.
     """
-    output, outputs = Path(output), list(outputs)
+    is_folder, output, outputs = _is_folder(output), Path(output), list(outputs)
     if _NUMBER.search(str(output)):
         plan = _with_names(output, outputs)
         _check_plan([plan], [source])
         return plan
-    if _is_folder(output):
-        return {name: output / name if len(outputs) > 1 else output for name in outputs}
+    if is_folder:
+        folders = {name: output / name if len(outputs) > 1 else output for name in outputs}
+        return {name: folder / f'frame_%06d{_suffix("frame.jpg", name)}'
+                for name, folder in folders.items()}
     if output.suffix.lower() not in VIDEO_CODECS:
         raise MediaError(f"cannot write '{output.suffix}' videos: use one of "
                          f'{", ".join(VIDEO_CODECS)}, or a folder for numbered images')
@@ -196,7 +198,7 @@ def segment_video(segmenter: Segments, video: Video, plan: Plan, renderer: Rende
                 if name in writers:
                     writers[name](picture, frame.time, frame.duration)
                 else:
-                    write_image(_frame_path(plan[name], name, number), picture)
+                    write_image(_numbered(plan[name], number), picture)
             stats.add(number, result)
         if number < 0:
             raise MediaError(f'{video.source} holds no frame that can be read')
@@ -205,14 +207,8 @@ def segment_video(segmenter: Segments, video: Video, plan: Plan, renderer: Rende
         report(f'{video.source} breaks off: {missing}')
 
 
-def _frame_path(target: Path, name: str, number: int) -> Path:
-    if target.suffix:
-        return Path(_numbered(target, number))
-    return target / f'frame_{number:06d}{_suffix("frame.jpg", name)}'
-
-
 def _is_video(path: Path) -> bool:
-    return bool(path.suffix) and not _NUMBER.search(str(path))
+    return not _NUMBER.search(str(path))
 
 
 def _numbered(output: str | os.PathLike[str], number: int) -> str:

@@ -13,7 +13,10 @@ from ..images.files import is_picture_name, PICTURE_SUFFIXES
 BAG_SUFFIXES = ('.mcap', '.db3', '.bag')
 
 _BAG_BEGINNINGS = (b'\x89MCAP0\r\n', b'SQLite format 3\0', b'#ROSBAG V')
+_BAG_KEY = 'rosbag2_bagfile_information'
 _PICTURE_BEGINNINGS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'II*\0', b'MM\0*', b'BM')
+# One JPEG after the other, without a container: only the name tells them from a single one.
+_STREAM_SUFFIXES = ('.mjpeg', '.mjpg')
 _PNM = re.compile(rb'P[1-6]\s')
 _HEIF = re.compile(rb'....ftyp(heic|heix|heim|heis|hevc|mif1|msf1|avif|avis)', re.DOTALL)
 _GLOB = re.compile(r'[*?\[]')
@@ -182,6 +185,8 @@ def _kind_of_file(path: Path) -> str:
     if is_heif(data):
         raise MediaError(f'cannot read {path}: it is a HEIC or AVIF picture, make it a JPEG or '
                          'PNG first (heif-convert, ImageMagick)')
+    if path.suffix.lower() in _STREAM_SUFFIXES:
+        return 'video'
     is_picture = (data.startswith(_PICTURE_BEGINNINGS) or _PNM.match(data)
                   or (data[:4] == b'RIFF' and data[8:12] == b'WEBP'))
     return 'image' if is_picture or path.suffix.lower() in PICTURE_SUFFIXES else 'video'
@@ -192,8 +197,20 @@ def _is_bag_folder(path: Path) -> bool:
         names = [entry.name for entry in path.iterdir()]
     except OSError as error:
         raise MediaError(f'cannot read {path}: {error.strerror}') from None
-    return 'metadata.yaml' in names or any(
-        is_bag_name(name) and not name.startswith('.') for name in names)
+    if any(is_bag_name(name) and not name.startswith('.') for name in names):
+        return True
+    # Beside pictures it may be another tool's; alone it is what is left of a bag, or damaged.
+    return 'metadata.yaml' in names and (
+        not any(is_picture_name(name) for name in names)
+        or _is_bag_metadata(path / 'metadata.yaml'))
+
+
+def _is_bag_metadata(path: Path) -> bool:
+    """Tell a recording's metadata.yaml from those that other tools put beside pictures."""
+    try:
+        return _BAG_KEY in path.read_text(encoding='utf-8', errors='replace')
+    except OSError as error:
+        raise MediaError(f'cannot read {path}: {error.strerror}') from None
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from importlib.util import find_spec
+import io
 import os
 from pathlib import Path
 import tempfile
@@ -48,9 +49,9 @@ def video_sink(path: str | os.PathLike[str], rate: float, *,
     """
     Give a function that appends a frame to a video; the file appears whole or not at all.
 
-    All frames have one size.  An odd width or height is made even by doubling the last column
-    or row: video codecs take nothing else.  A frame without a time follows the last one at
-    ``rate``.
+    All frames of a video have one size, the first one's: others, as recordings of calls hold
+    them, are scaled to it.  An odd width or height is made even by doubling the last column or
+    row: video codecs take nothing else.  A frame without a time follows the last one at ``rate``.
 
     :param path: its suffix says the format, one of :data:`VIDEO_CODECS`.
     :param rate: frames a second; where it varies, their mean.
@@ -71,12 +72,17 @@ def video_sink(path: str | os.PathLike[str], rate: float, *,
             writer = _AvWriter(temporary, rate, sound, path)
         count = 0
         end = 0.0
+        first: tuple[int, ...] = ()
 
         def write(image: UInt8Array, time: float | None = None, duration: float = 0.0) -> None:
-            nonlocal count, end
+            nonlocal count, end, first
             time = end if time is None else time
-            rows, columns = image.shape[:2]
-            writer.write(cv2.copyMakeBorder(as_rgb(image), 0, rows % 2, 0, columns % 2,
+            first = first or image.shape[:2]
+            rows, columns = first
+            picture = as_rgb(image)
+            if picture.shape[:2] != first:
+                picture = np.asarray(cv2.resize(picture, (columns, rows)), np.uint8)
+            writer.write(cv2.copyMakeBorder(picture, 0, rows % 2, 0, columns % 2,
                                             cv2.BORDER_REPLICATE), time, duration)
             count += 1
             end = time + (duration or 1 / rate)
@@ -203,13 +209,25 @@ class _Sound:
             self._start = float(pictures.start_time * pictures.time_base)
         self._pairs: dict[int, Any] = {}
         for stream in self._container.streams.audio:
-            if stream.codec_context is not None \
-                    and stream.codec_context.name in target.supported_codecs:
-                with suppress(av.error.FFmpegError, ValueError):
-                    self._pairs[stream.index] = target.add_stream_from_template(stream)
+            if stream.codec_context is not None and self._is_taken(stream):
+                self._pairs[stream.index] = target.add_stream_from_template(stream)
         self._packets = self._container.demux(
             *(self._container.streams[index] for index in self._pairs)) if self._pairs else None
         self._next: Any = None
+
+    def _is_taken(self, stream: Any) -> bool:
+        """
+        Tell whether the container takes a stream, by beginning one of its kind in memory.
+
+        Its list of codecs is not enough: FFmpeg's MOV names FLAC and refuses it at the header.
+        """
+        try:
+            with self._av.open(io.BytesIO(), 'w', format=self._target.format.name) as trial:
+                trial.add_stream_from_template(stream)
+                trial.start_encoding()
+        except (self._av.error.FFmpegError, ValueError):
+            return False
+        return True
 
     def copy_until(self, time: float) -> None:
         while self._packets is not None:

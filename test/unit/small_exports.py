@@ -96,10 +96,11 @@ def cvat_mask(root, names):
         write_picture(root / 'JPEGImages' / f'{name}.png', number)
         Image.fromarray(colors[truth()]).save(root / 'SegmentationClass' / f'{name}.png')
     (root / 'ImageSets/Segmentation').mkdir(parents=True)
-    (root / 'ImageSets/Segmentation/default.txt').write_text('\n'.join(names))
+    # With byte order marks, as when somebody has looked into them with an editor of Windows.
+    (root / 'ImageSets/Segmentation/default.txt').write_text('\n'.join(names), 'utf-8-sig')
     (root / 'labelmap.txt').write_text(
         '# label:color_rgb:parts:actions\nbackground:0,0,0::\nbox:250,50,83::\n'
-        'floor:36,179,83::\nunused:1,2,3::\n')
+        'floor:36,179,83::\nunused:1,2,3::\n', 'utf-8-sig')
 
 
 def roboflow(root, names):

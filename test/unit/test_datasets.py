@@ -108,7 +108,8 @@ def test_deepscene_layout_and_colours(tmp_path):
 
 def test_mhp_overlays_persons(tmp_path):
     (tmp_path / 'list').mkdir()
-    (tmp_path / 'list/val.txt').write_text('7\n')
+    # With a byte order mark, as editors of Windows write it.
+    (tmp_path / 'list/val.txt').write_text('7\n', encoding='utf-8-sig')
     write_image(tmp_path / 'val/images/7.jpg')
     for n, row in ((1, ids(0, 3, 4, 0)), (2, ids(0, 0, 17, 58))):
         # Published as RGB pictures with the id in red.
@@ -243,6 +244,21 @@ def test_pictures_come_upright_as_segment_reads_them(tmp_path, orientation):
             open_dataset('camvid', tmp_path)[0]
 
 
+@pytest.mark.parametrize('palette', [False, True])
+def test_labels_are_turned_by_their_own_orientation(tmp_path, palette):
+    # Some tools copy the photograph's EXIF into the mask that they draw on it.
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    write_image(tmp_path / 'train/images/a.jpg')
+    write_labels(tmp_path / 'train/labels/a.png', ids(0, 1, 2), palette)
+    with Image.open(tmp_path / 'train/labels/a.png') as stored:
+        stored.load()
+        stored.save(tmp_path / 'train/labels/a.png', exif=exif)
+    (tmp_path / 'classes.txt').write_text('floor\nbox\nwall\n')
+    labels = open_dataset('folder', tmp_path)[0][1].numpy()
+    assert np.array_equal(labels, ids(0, 1, 2)[::-1, ::-1])
+
+
 def test_a_picture_cut_short_is_refused_by_name(tmp_path):
     write_image(tmp_path / 'train/images/a.jpg', size=(64, 64))
     write_labels(tmp_path / 'train/labels/a.png', np.zeros((64, 64)))
@@ -254,14 +270,14 @@ def test_a_picture_cut_short_is_refused_by_name(tmp_path):
 
 def test_every_format_of_pictures_and_no_hidden_file(tmp_path):
     (tmp_path / 'classes.txt').write_text('floor\nbox\n')
-    for suffix in ('.tif', '.webp', '.pgm', '.JPG'):
+    for suffix in ('.tif', '.webp', '.pgm', '.JPG', '.jfif'):
         write_image(tmp_path / f'val/images/x{suffix[1:]}{suffix}')
         write_labels(tmp_path / f'val/labels/x{suffix[1:]}.png', ids(0, 1))
     (tmp_path / 'val/images/._x.jpg').write_bytes(b'made by macOS')
     (tmp_path / 'val/images/.DS_Store').write_bytes(b'made by macOS')
     (tmp_path / 'val/images/x.heic').write_bytes(b'?')
     dataset = open_dataset('folder', tmp_path, 'val')
-    assert [dataset[i][0].shape for i in range(len(dataset))] == [(3, *SIZE)] * 4
+    assert [dataset[i][0].shape for i in range(len(dataset))] == [(3, *SIZE)] * 5
     assert [(path.name, reason) for path, reason in dataset.left_out] == [
         ('x.heic', 'of no format that is read')]
 

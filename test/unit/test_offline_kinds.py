@@ -5,7 +5,7 @@ import os
 from fcn_seg_ros.errors import MediaError
 from fcn_seg_ros.images.compressed import encode_jpeg
 from fcn_seg_ros.offline.kinds import kind_of, list_images, local_source
-from fcn_seg_ros.offline.sources import read_image
+from fcn_seg_ros.offline.sources import play, read_image
 import numpy as np
 from PIL import Image
 import pytest
@@ -60,6 +60,25 @@ def test_pictures_of_phones_that_cannot_be_read_are_named(tmp_path, brand):
 def test_recordings_by_their_names(tmp_path, name):
     (tmp_path / name).write_bytes(b'damaged')
     assert kind_of(tmp_path / name) == kind_of(tmp_path) == 'bag'
+
+
+def test_a_metadata_file_of_another_tool_makes_no_bag_of_a_folder_of_pictures(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(encode_jpeg(PICTURE))
+    (tmp_path / 'metadata.yaml').write_text('title: pictures of a yard')
+    assert kind_of(tmp_path) == 'images'
+    (tmp_path / 'metadata.yaml').write_text('rosbag2_bagfile_information: {version: 9}')
+    assert kind_of(tmp_path) == 'bag'
+    (tmp_path / 'metadata.yaml').write_bytes(b'\xff\0')
+    (tmp_path / 'a.mcap').write_bytes(b'')
+    assert kind_of(tmp_path) == 'bag'
+
+
+@pytest.mark.parametrize('name', ['walk.mjpeg', 'walk.MJPG'])
+def test_pictures_one_after_the_other_are_a_video(tmp_path, name):
+    pytest.importorskip('av')
+    (tmp_path / name).write_bytes(encode_jpeg(PICTURE) * 5)
+    assert kind_of(tmp_path / name) == 'video'
+    assert len(list(play(tmp_path / name))) == 5
 
 
 def test_hidden_files_are_no_pictures(tmp_path):

@@ -208,6 +208,49 @@ def test_sound_is_kept_where_the_container_takes_it(tmp_path, av, suffix, kept):
             assert end == pytest.approx(UNEVEN[-1], abs=0.2)
 
 
+@pytest.mark.parametrize(('suffix', 'kept'), [('.mov', False), ('.mkv', True)])
+def test_sound_that_the_container_refuses_does_not_cost_the_pictures(tmp_path, av, suffix, kept):
+    with av.open(str(tmp_path / 'in.mkv'), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=10)
+        stream.width, stream.height, stream.pix_fmt = W, H, 'yuv420p'
+        audio = container.add_stream('flac', rate=16000, layout='mono')
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(grey(90), format='rgb24')
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.int16), format='s16',
+                                             layout='mono')
+        silence.sample_rate, silence.pts = 16000, 0
+        container.mux(audio.encode(silence))
+        container.mux(audio.encode(None))
+    assert segment(tmp_path / 'in.mkv', tmp_path / f'out{suffix}') == 3
+    with av.open(str(tmp_path / f'out{suffix}')) as container:
+        assert len(container.streams.audio) == kept
+
+
+@pytest.mark.parametrize('suffix', ['.avi', '.mkv', '.mp4'])
+def test_frames_of_another_size_are_scaled_to_the_first(tmp_path, library, suffix):
+    with video_sink(tmp_path / f'out{suffix}', 10) as write:
+        for height, width in ((H, W), (2 * H, W), (H, W // 2 + 1)):
+            write(grey(120, height, width))
+    with Video(tmp_path / f'out{suffix}') as video:
+        frames = list(video)
+    assert [frame.shape for frame in frames] == [(H, W, 3)] * 3
+    assert all(abs(frame.mean() - 120) < 5 for frame in frames)
+
+
+@pytest.mark.parametrize('name', ['frames.v1', 'new.folder/', 'out.mp4/'])
+def test_a_folder_with_a_dot_in_its_name_takes_numbered_images(tmp_path, name):
+    with video_sink(tmp_path / 'in.avi', 10) as write:
+        for value in (50, 100):
+            write(grey(value))
+    (tmp_path / 'frames.v1').mkdir()
+    assert segment(tmp_path / 'in.avi', f'{tmp_path}/{name}') == 2
+    assert sorted(path.name for path in (tmp_path / name).iterdir()) == [
+        'frame_000000.jpg', 'frame_000001.jpg']
+
+
 def test_a_video_that_is_turned_comes_upright(tmp_path, av):
     source = encode(av, tmp_path / 'in.mp4', (0.0, 0.1))
     data = bytearray(source.read_bytes())

@@ -121,6 +121,7 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path, data):
 def test_a_file_that_is_not_there_and_a_folder(tmp_path):
     assert 'No such file' in refused(tmp_path / 'nothing.jpg')
     assert 'directory' in refused(tmp_path)
+    assert refused(write(tmp_path, b'')).endswith('it is empty')
 
 
 def webp_claiming(width, height):
@@ -142,6 +143,8 @@ def test_a_bomb_is_not_decoded(tmp_path, monkeypatch, data):
 
 
 def test_names_of_pictures():
+    # Browsers save JPEG as .jfif; PNM has a name for each kind of pixels, and one for all.
+    assert {'.jpg', '.jfif', '.png', '.tif', '.pgm', '.pnm'} <= set(PICTURE_SUFFIXES)
     for suffix in PICTURE_SUFFIXES:
         assert is_picture_name(f'some/folder/a{suffix}') and is_picture_name(f'A{suffix.upper()}')
     for name in ('._a.jpg', '.DS_Store', 'a.txt', 'folder/.a.png', 'jpg'):

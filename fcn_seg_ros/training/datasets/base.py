@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 import torch
 from torch.utils.data import Dataset
 
@@ -106,6 +106,8 @@ def read_label_picture(path: Path) -> UInt8Array:
     """
     Return the values of a label file; palette pictures give their indices, not colours.
 
+    It is turned as its EXIF orientation says, as the pictures are.
+
     :param path: an image file.
     :returns: uint8 array, H x W or H x W x 3.
     :raises DatasetError: when the file is unreadable or not 8 bits per channel.
@@ -114,7 +116,9 @@ def read_label_picture(path: Path) -> UInt8Array:
         with Image.open(path) as picture:
             if picture.mode not in ('L', 'P', 'RGB', 'RGBA', '1'):
                 raise DatasetError(f'{path}: labels must have 8 bits, got mode {picture.mode}')
-            opaque = picture.convert('RGB') if picture.mode == 'RGBA' else picture
+            picture.load()
+            upright = _upright(picture)
+            opaque = upright.convert('RGB') if upright.mode == 'RGBA' else upright
             return np.array(opaque, np.uint8)
     except (OSError, UnidentifiedImageError) as error:
         raise DatasetError(f'cannot read the label file {path}: {error}') from error
@@ -143,7 +147,7 @@ def read_list(path: Path, what: str, name: str) -> list[str]:
     :param name: likewise.
     :raises DatasetError: when it is missing.
     """
-    text = require(path, what, name).read_text(encoding='utf-8')
+    text = require(path, what, name).read_text(encoding='utf-8-sig')
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
@@ -279,6 +283,13 @@ def _reasons(left_out: Sequence[tuple[Path, str]]) -> str:
     counts = Counter(reason for _, reason in left_out)
     text = ', '.join(f'{count} {reason}' for reason, count in counts.items())
     return f' ({text})' if text else ''
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow raises what its parsers come to; the pixels are whole
+        return picture
 
 
 def _turned(path: Path) -> str:

@@ -48,7 +48,7 @@ class Cvat(Export):
     # Segmentation mask 1.1
 
     def _read_labelmap(self, path: Path) -> None:
-        for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+        for number, line in enumerate(path.read_text(encoding='utf-8-sig').splitlines(), 1):
             if not line.strip() or line.startswith('#'):
                 continue
             label, *rest = line.split(':')
@@ -62,7 +62,7 @@ class Cvat(Export):
     def _masked(self) -> Labelled:
         splits = {}
         for listing in sorted(self.root.glob('ImageSets/Segmentation/*.txt')):
-            for name in listing.read_text(encoding='utf-8').splitlines():
+            for name in listing.read_text(encoding='utf-8-sig').splitlines():
                 splits[name.strip()] = split_of(listing.stem)
         folder = self.root / 'SegmentationClass'
         by_stem: dict[str, Path] = {}
