@@ -75,13 +75,17 @@ class Calibration:
         try:
             data = _read_opencv(path) if _is_opencv(path) else load_yaml(path)
         except RegistryError as error:
-            raise CalibrationError(str(error)) from None
+            raise CalibrationError(_other_format(path) or str(error)) from None
         if not isinstance(data, dict):
             raise CalibrationError(f'{path} is no calibration as camera_calibration writes it')
+        if isinstance(data.get('cam0'), dict):
+            raise CalibrationError(f'{path} is a camchain of Kalibr: write its numbers as '
+                                   'camera_calibration does, its radtan is plumb_bob there')
         for key in ('image_width', 'image_height'):
             if not is_integer(data.get(key)):
                 raise CalibrationError(f"{path}: '{key}' must be a whole number")
-        model = data.get('distortion_model', 'plumb_bob')
+        # Some versions of camera_calibration wrote 'camera_model'.
+        model = data.get('distortion_model', data.get('camera_model', 'plumb_bob'))
         if not isinstance(model, str):
             raise CalibrationError(f"{path}: 'distortion_model' must be a name")
         k = _matrix(path, data, 'camera_matrix', 9)
@@ -161,6 +165,19 @@ def _read_opencv(path: Path) -> dict[str, Any]:
     return fields
 
 
+def _other_format(path: Path) -> str:
+    """Return what a file is that is no YAML, and what to take instead; '' if nobody knows."""
+    try:
+        with open(path, 'rb') as file:
+            data = file.read(_MAX_OPENCV_BYTES)
+    except OSError:
+        return ''
+    if b'[image]' in data and b'camera matrix' in data:
+        return (f'{path} is in the INI format of camera_calibration: take the ost.yaml that it '
+                'writes beside that')
+    return ''
+
+
 def _matrix(path: Path, data: dict[str, Any], key: str, count: int | None,
             default: tuple[float, ...] | None = None) -> tuple[float, ...]:
     """Return the numbers of ``key: {rows, cols, data}``; ``count`` None takes up to 14."""
@@ -168,8 +185,18 @@ def _matrix(path: Path, data: dict[str, Any], key: str, count: int | None,
     if entry is None and default is not None:
         return default
     numbers = entry.get('data') if isinstance(entry, dict) else None
+    if isinstance(numbers, list) and len(numbers) == 1 and isinstance(numbers[0], str):
+        numbers = _without_commas(numbers[0])
     if not (isinstance(numbers, list) and all(map(is_number, numbers))
             and (len(numbers) == count if count else len(numbers) <= 14)):
         raise CalibrationError(f"{path}: '{key}' must have 'data' with "
                                f'{count or "up to 14"} numbers')
     return tuple(float(value) for value in numbers)
+
+
+def _without_commas(text: str) -> list[float] | None:
+    """Return the numbers of ``[0.1 -0.2 0.0]``, as camera_calibration wrote them in Kinetic."""
+    try:
+        return [float(word) for word in text.split()]
+    except ValueError:
+        return None

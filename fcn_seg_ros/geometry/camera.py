@@ -23,6 +23,8 @@ from ..support.arrays import BoolArray, Float32Array, Float64Array, Size
 MAX_SIDE = 65535
 """Largest width and height of a sensor or mask, pixels."""
 MAX_BINNING = 64
+_NEAR_THE_MIDDLE = 0.1
+"""Share of a picture's side that a principal point may be away from its middle."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ class CameraModel:
         _check_matrix('p' if rectified else 'k', matrix, width, height)
         kind, d = (distortion.NONE, d) if rectified else distortion.check(distortion_model, d)
         binning = _check_binning(binning_x, binning_y)
+        if _is_of_binned_images(matrix, (width, height), binning):
+            raise CalibrationError(
+                f'camera_info has a binning of {binning[0]}x{binning[1]}, but its numbers are '
+                'those of binned images already: publish the binned width and height without '
+                'binning, or the numbers of the full sensor')
         return cls(width=width, height=height, k=k, d=d, p=p, kind=kind, binning=binning,
                    roi=_check_roi(tuple(map(int, roi)), width, height), rectified=rectified)
 
@@ -249,6 +256,19 @@ def _check_binning(x: int, y: int) -> tuple[int, int]:
         raise CalibrationError(f'camera_info has a binning of {x}x{y}: 0 to {MAX_BINNING} '
                                'make sense')
     return max(1, int(x)), max(1, int(y))
+
+
+def _is_of_binned_images(rows: Sequence[Sequence[float]], size: tuple[int, int],
+                         binning: tuple[int, int]) -> bool:
+    """
+    Tell whether a calibration was made with binned images and then given the sensor's size.
+
+    Its principal point is the middle of the binned image then, which is a quarter of the sensor's
+    side or less; no lens is that far off in both directions.
+    """
+    return min(binning) > 1 and all(
+        abs(centre * factor / side - 0.5) < _NEAR_THE_MIDDLE
+        for centre, side, factor in zip((rows[0][2], rows[1][2]), size, binning))
 
 
 def _check_roi(roi: Sequence[int], width: int, height: int) -> tuple[int, int, int, int]:

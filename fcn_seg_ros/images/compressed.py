@@ -3,7 +3,8 @@ JPEG, PNG and WebP, the payloads of sensor_msgs/CompressedImage, to and from RGB
 
 What the codec is comes from the data, not from the message's ``format``.  Of that the raw
 encoding before the ``;`` counts, by the same table as in :mod:`.raw`: a Bayer mosaic is one
-channel of a PNG or JPEG, and depth is no picture.  So does the order of the encoder's channels.
+channel of a PNG or JPEG, and depth is no picture.  So does what the publisher says behind it: the
+order of the encoder's channels, and whether it has made grey of the samples before.
 """
 
 import re
@@ -35,7 +36,8 @@ def decode(data: Any, format: str = '', *, upright: bool = False  # noqa: A002 (
         the picture's end is left out.
     :param format: the message's ``format``, such as 'jpeg', 'bayer_rggb8; png compressed ' or
         'rgb8; jpeg compressed bgr8'.  As in image_transport, a file that says
-        'compressed rgb8' was encoded with red and blue exchanged.
+        'compressed rgb8' was encoded with red and blue exchanged, and one that says 'compressed
+        mono8' is grey, whatever the camera's own samples were.
     :param upright: turn a JPEG as its EXIF orientation says.  Left alone by default:
         a camera's calibration is for the pixels as they are stored.
     :returns: uint8 array, H x W x 3, RGB, contiguous.
@@ -88,15 +90,17 @@ def _encode(suffix: str, image: UInt8Array, options: list[int]) -> bytes:
 
 def _raw_encoding(stated: str) -> str:
     """
-    Return the raw encoding that a message's ``format`` names before its ';', '' without one.
+    Return the encoding of the samples in a file by its message's ``format``, '' for a picture.
 
     :raises ImageError: of kind 'encoding' when what was compressed is no picture.
     """
-    encoding = stated.partition(';')[0].strip()
+    encoding, _, made = stated.partition(';')
+    encoding = encoding.strip()
     if 'compressedDepth' in stated:
         raise ImageError('encoding', 'this is a compressed depth image, not a camera image')
     if encoding in SUPPORTED:
-        return encoding
+        # image_transport makes a grey JPEG of mosaics and of YUV: no sample of theirs is left.
+        return '' if 'compressed mono' in made else encoding
     if _OPENCV_TYPE.fullmatch(encoding):
         raise ImageError('encoding', f'compressed {encoding} holds measured values such as '
                                      'depth: this is not a camera image')

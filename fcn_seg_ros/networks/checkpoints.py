@@ -13,8 +13,8 @@ import torch
 from ..errors import WeightsError
 from ..support.text import one_line
 
-_STATES = ('model', 'state_dict', 'model_state_dict')
-"""Under which keys training programs keep the tensors beside other things."""
+_STATES = ('model', 'state_dict', 'model_state_dict', 'model_ema', 'state_dict_ema')
+"""Under which keys training programs keep the tensors beside other things; the first counts."""
 
 
 class _LeftOut:

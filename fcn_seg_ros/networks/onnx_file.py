@@ -191,7 +191,8 @@ class _Reader:
             elif number == 8:
                 name = _text(value)
             elif number == 13 or number == 14 and value == _EXTERNAL:
-                raise WeightsError('its tensors lie in other files: export it into one file')
+                raise WeightsError('its tensors lie in other files: export it into one file, with '
+                                   'torch.onnx.export(..., external_data=False)')
         if any(size < 0 for size in shape) or len(shape) > 8:
             raise WeightsError(f"the tensor '{name}' has an impossible shape")
         return name, Tensor(tuple(shape), dtype, data)

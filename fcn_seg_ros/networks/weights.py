@@ -27,6 +27,7 @@ MAX_BYTES = 256 * 1024 * 1024
 
 _IGNORED_PREFIX = 'aux_classifier.'  # torchvision's second head, used in training only
 _IGNORED_SUFFIX = '.num_batches_tracked'  # a counter that inference never reads
+_AVERAGED = 'n_averaged'  # what AveragedModel counts beside the weights that it averages
 _FIRST = 'backbone.conv1.weight'  # there in every network, whatever stands before the name
 _COMPILED = '_orig_mod.'  # what torch.compile puts before the names in what it compiled
 _CHECKPOINTS = ('.pth', '.pt', '.ckpt', '.bin')  # one format, whatever a tool calls it
@@ -50,7 +51,8 @@ def load_network(network: Network, path: str | os.PathLike[str]
     state = _read_state(path, data, network.decoder)
     classes = installed_classes(network.classes, network.name, path)
     state = {name: tensor for name, tensor in _with_own_names(state).items()
-             if not name.startswith(_IGNORED_PREFIX) and not name.endswith(_IGNORED_SUFFIX)}
+             if not name.startswith(_IGNORED_PREFIX) and not name.endswith(_IGNORED_SUFFIX)
+             and name != _AVERAGED}
     if any(name.endswith(_LARGER) for name in state):
         raise WeightsError(f'{path} has a ResNet of 50 layers or more, and networks here have '
                            'ResNet-18: train that one instead')

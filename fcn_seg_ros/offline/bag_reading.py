@@ -15,6 +15,9 @@ from ..images.raw import to_rgb
 from ..support.arrays import UInt8Array
 
 _MCAP_BEGINNING = b'\x89MCAP0\r\n'
+_SQLITE_BEGINNING = b'SQLite format 3\0'
+_ZSTD_BEGINNING = b'(\xb5/\xfd'
+_COMPRESSED_SUFFIX, _DEPTH_SUFFIX = '/compressed', '/compressedDepth'
 _PROFILE_ROOM = 4  # bytes of 'ros2'
 _MAX_HEADER = 1 << 16
 
@@ -60,6 +63,10 @@ def read_messages(reader: Any, connections: Iterable[Any], source: str | Path) -
             return
         except Exception as error:
             raise MediaError(f'the bag {source} is damaged: {one_line(error)}') from None
+        # A damaged table of SQLite may hold a number there.
+        if isinstance(message[2], bytes) and message[2].startswith(_ZSTD_BEGINNING):
+            raise MediaError(f'the messages of {source} are zipped, and the metadata.yaml that '
+                             'says so is missing: put it beside the recording, give the folder')
         yield message
 
 
@@ -75,7 +82,7 @@ def choose_connections(connections: Iterable[Any], topics: Iterable[str], source
     :param topics: names to take; none: all.
     :param source: of the bag, for messages.
     :returns: {topic: its connections}.
-    :raises MediaError: when there is no such topic.
+    :raises MediaError: when there is no such topic, or two of one camera are asked for.
     """
     images: dict[str, list[Any]] = {}
     others = set()
@@ -95,13 +102,20 @@ def choose_connections(connections: Iterable[Any], topics: Iterable[str], source
             + (': rosbags-convert makes a ROS 2 bag of it' if 'ros1' in others else ''))
         raise MediaError(f'{source} has no topic of {IMAGE} or {COMPRESSED}{note}')
     if topics:
+        for topic in topics:
+            if topic + _COMPRESSED_SUFFIX in topics:
+                raise MediaError(f"'{topic}' and '{topic}{_COMPRESSED_SUFFIX}' are of one camera: "
+                                 'choose one')
         return {topic: images[topic] for topic in topics}
     count = {topic: sum(connection.msgcount for connection in group)
-             for topic, group in images.items()}
-    return {topic: group for topic, group in images.items()
-            if not topic.endswith('/compressedDepth')
-            and not (topic.endswith('/compressed') and count.get(topic[:-len('/compressed')]))
-            and (count[topic] or not any(count.values()))}
+             for topic, group in images.items() if not topic.endswith(_DEPTH_SUFFIX)}
+    if not count:
+        raise MediaError(f'{source} has no camera images, but depth: {listing}')
+    some = any(count.values())
+    taken = [topic for topic in count if count[topic] or not some]
+    return {topic: images[topic] for topic in taken
+            if not (topic.endswith(_COMPRESSED_SUFFIX)
+                    and topic.removesuffix(_COMPRESSED_SUFFIX) in taken)}
 
 
 def deserialize(types: Any, data: bytes, msgtype: str) -> Any:
@@ -163,6 +177,8 @@ def _storage_of(path: Path) -> Path:
     if path.name.lower().endswith('.zstd'):
         raise MediaError(f'{path} is zipped and its metadata.yaml, which says how, is missing: '
                          f'"zstd -d {path}" unzips it')
+    if beginning.startswith(_SQLITE_BEGINNING):
+        return _Recording(path).read_as('.db3')
     if not beginning.startswith(_MCAP_BEGINNING):
         return path
     return _with_profile(path, beginning)
@@ -184,7 +200,7 @@ def _check_journals(path: Path) -> None:
 
 
 def _with_profile(path: Path, beginning: bytes) -> Path:
-    """Return the path; for a file without a profile one that reads as if it were ROS 2's."""
+    """Return the path of an mcap; of one without a profile as if it were ROS 2's."""
     try:
         size, length = struct.unpack_from('<QI', beginning, 9)
         profile = beginning[21:21 + length].decode('utf-8', 'replace')
@@ -197,23 +213,29 @@ def _with_profile(path: Path, beginning: bytes) -> Path:
     if profile not in ('', 'ros2'):
         raise MediaError(f"{path} is a recording of '{profile[:40]}', not of ROS 2")
     if profile == 'ros2' or library < _PROFILE_ROOM or size > _MAX_HEADER - 17:
-        return path
+        return _Recording(path).read_as('.mcap')
     # What "mcap merge" and "mcap recover" leave out: whether the messages are ROS 2's is
     # seen from their encodings.  All offsets stay, as the library's name is cut by as much.
     text = beginning[25:25 + library - _PROFILE_ROOM]
     header = beginning[:17] + struct.pack('<I', 4) + b'ros2' \
         + struct.pack('<I', len(text)) + text
-    return _Overlaid(path).beginning_with(header)
+    return _Recording(path).read_as('.mcap', header)
 
 
-class _Overlaid(type(Path())):  # type: ignore[misc] # the class of paths of this system
-    """A path whose file is read as if it began with other bytes."""
+class _Recording(type(Path())):  # type: ignore[misc] # the class of paths of this system
+    """A path whose file is read as its content says, and as if it began with other bytes."""
 
+    _kind = ''
     _header = b''
 
-    def beginning_with(self, header: bytes) -> '_Overlaid':
-        self._header = header
+    def read_as(self, kind: str, header: bytes = b'') -> '_Recording':
+        self._kind, self._header = kind, header
         return self
+
+    @property
+    def suffix(self) -> str:
+        """By which rosbags chooses what reads the file."""
+        return self._kind or str(super().suffix)
 
     def open(self, *_: Any, **__: Any) -> Any:  # noqa: A003 (the path's own)
         return io.BufferedReader(_OverlaidFile(str(self), self._header))

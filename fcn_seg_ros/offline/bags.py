@@ -74,7 +74,7 @@ class BagSegmenter:
             chosen = choose_connections(reader.connections, tuple(topics), source)
             connections = [connection for group in chosen.values() for connection in group]
             total = sum(connection.msgcount for connection in connections)
-            with _open_writer(folder, source) as writer:
+            with _open_writer(folder, reader.path) as writer:
                 outputs = self._add_topics(writer, chosen)
                 messages = read_messages(reader, connections, source)
                 for connection, time, data in progress(messages, total):
@@ -188,7 +188,7 @@ def _typestore() -> Any:
 def _open_writer(folder: Path, source: Path) -> Any:
     """Return a writer that stores as ``source`` does: mcap or sqlite3."""
     from rosbags.rosbag2 import StoragePlugin, Writer
-    names = [entry.name for entry in source.iterdir()] if source.is_dir() else [source.name]
+    names = [entry.name for entry in source.iterdir()] if source.is_dir() else [source.suffix]
     is_mcap = any('.mcap' in name for name in names)
     return Writer(folder, version=8,  # the newest that Humble reads
                   storage_plugin=StoragePlugin.MCAP if is_mcap else StoragePlugin.SQLITE3)

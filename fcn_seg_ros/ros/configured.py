@@ -8,6 +8,7 @@ from . import diagnostics
 from .nav_session import NavigationSession
 from .parameters import check_ignored
 from .settings import Settings
+from .topic_specs import TF_STATIC
 from .topics import Topics
 from ..inference.recovery import Guard
 
@@ -61,9 +62,10 @@ class Configured:
         :param state: the node's, such as 'active'.
         """
         limits, mounts, now = self.settings.diagnostics, self.topics.mounts, time.monotonic()
+        volatile = self.topics.transform_offers.problems.get(TF_STATIC, '')
         return [status for camera in self.topics.cameras for status in (
             diagnostics.input_status(camera, limits, now, state),
             diagnostics.output_status(camera, limits, device, state),
             diagnostics.navigation_status(
                 camera, limits, state, mounts.states.get(camera.name, ''),
-                mounts.differences.get(camera.name, '')))]
+                mounts.differences.get(camera.name, ''), volatile))]

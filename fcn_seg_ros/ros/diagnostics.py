@@ -185,7 +185,7 @@ def output_status(camera: Camera, limits: Limits, device: str, state: str) -> St
 
 
 def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '',
-                      difference: str = '') -> Status:
+                      difference: str = '', static: str = '') -> Status:
     """
     Judge what clouds and grid are made from.
 
@@ -194,6 +194,7 @@ def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '
     :param state: label of the node's lifecycle state.
     :param mount: what becomes of the transform of the camera's mount, '' without any.
     :param difference: how TF's place of the camera differs from its mount's, '' where not.
+    :param static: what keeps fixed transforms from arriving, '' where nothing does.
     """
     navigation, statistics = camera.navigation, camera.statistics
     status = Status(_named(camera, 'navigation'), navigation.depth.topic)
@@ -213,8 +214,9 @@ def navigation_status(camera: Camera, limits: Limits, state: str, mount: str = '
     if state != 'active' or not wanted:
         status.message = status.message or _resting(state)
         return status
-    if difference:
-        status.raise_to(WARN, difference)
+    for problem in (difference, static):
+        if problem:
+            status.raise_to(WARN, problem)
     for kind in sorted(statistics.by_name('nav:')):
         if statistics.recent(f'nav:{kind}', limits.window):
             status.raise_to(WARN, navigation.problems[kind])

@@ -325,6 +325,7 @@ class SegmentationNode(Node):
     # -- diagnostics --------------------------------------------------------------------
 
     def _publish_diagnostics(self) -> None:
+        self._follow()  # what has come to the graph is said at once, not with the next message
         configured = self._configured
         state = ('active' if self._pipeline is not None
                  else 'inactive' if configured is not None

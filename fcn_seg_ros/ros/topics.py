@@ -6,6 +6,7 @@ import threading
 from rclpy.node import Node
 
 from .camera import Camera
+from .inputs.offers import TransformOffers
 from .inputs.tf import Transforms
 from .nav_session import NavigationSession
 from .outputs.label_info import LabelInfoOutput
@@ -30,12 +31,14 @@ class Topics:
     :ivar cameras: all of them, in the order of the parameter.
     :ivar label_info: the map from ids to names.
     :ivar mounts: the transforms of cameras on fixed mounts.
+    :ivar transform_offers: what is wrong with who publishes fixed transforms.
     """
 
     def __init__(self, node: Node, settings: Settings, throttle: Throttle,
                  on_frame: Callable[[], None], on_change: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._transforms = Transforms(node)
+        self.transform_offers = TransformOffers(node)
         self.mounts = MountTransforms(node, self._transforms, throttle)
         self._throttle = throttle
         self.cameras: list[Camera] = []
@@ -88,9 +91,10 @@ class Topics:
         wanted = {camera.name: camera.navigation.wanted() for camera in self.cameras if active}
         mounted = {camera.name: found for camera in self.cameras
                    if (found := navigation.mounted(camera.name, camera.frame_id))}
-        self._transforms.follow(any(
-            navigation.needs_transforms(name, outputs)
-            or (outputs and name in mounted) for name, outputs in wanted.items()))
+        listens = any(navigation.needs_transforms(name, outputs)
+                      or (outputs and name in mounted) for name, outputs in wanted.items())
+        self._transforms.follow(listens)
+        self.transform_offers.look(listens)
         # What is published already follows its parameters at once, for who has it from TF.
         if any(wanted.values()) or self.mounts.publishes:
             self.mounts.follow(mounted)

@@ -1,9 +1,12 @@
-"""Bags of both storages: two kinds of image to write, and all that is in a bag."""
+"""Bags of both storages: two kinds of image to write, all that is in a bag, and its masks."""
 
 from importlib.util import find_spec
 
+from fake_segmenter import CLASSES, FakeSegmenter
 from fcn_seg_ros.images.compressed import encode_png
 from fcn_seg_ros.offline import bags
+from fcn_seg_ros.offline.render import Renderer
+from fcn_seg_ros.offline.stats import StatsTable
 import numpy as np
 
 # Not pytest.importorskip(): plugins of ROS 2 import modules to look for tests of their own, and
@@ -19,6 +22,7 @@ else:
     TYPES, STORAGES = {}, []
 
 IMAGE, COMPRESSED = bags.IMAGE, bags.COMPRESSED
+ALL = Renderer(('class-mask', 'mask', 'overlay', 'confidence'))
 
 
 def picture(seed):
@@ -68,3 +72,15 @@ def read_bag(path):
             out[connection.topic][1].append(
                 (time, store.deserialize_cdr(data, connection.msgtype)))
     return out
+
+
+def run(source, target, renderer=ALL, **options):
+    """Segment a bag, and return the table of shares and the lines that were reported."""
+    stats = StatsTable(CLASSES.labels, 'bands')
+    bags.check(target, renderer)
+    job = bags.BagSegmenter(FakeSegmenter(), renderer, mask_size=options.pop('mask_size', None))
+    reports = []
+    count = job.run(source, target, stats, report=reports.append,
+                    progress=lambda messages, total: messages, **options)
+    assert count == len(stats.rows)
+    return stats, reports

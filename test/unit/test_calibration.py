@@ -59,6 +59,7 @@ def test_file_of_a_camera_that_was_never_rectified(tmp_path):
     ('data: [500.0, ', 'data: [.nan, ', 'NaN'),
     ('data: [500.0, ', 'data: [-500.0, ', 'focal lengths'),
     ('data: [0.1, ', 'data: [x, ', "'distortion_coefficients' must have 'data'"),
+    ('[0.1, -0.2, 0.0, 0.0, 0.0]', '[0.1 x]', "'distortion_coefficients' must have 'data'"),
     ('plumb_bob', '[1]', "'distortion_model' must be a name"),
     ('camera_matrix', 'matrix', "'camera_matrix' must have 'data'"),
     (FILE, 'just text', 'no calibration'),
@@ -69,6 +70,56 @@ def test_malformed_files(tmp_path, old, new, message):
     with pytest.raises(CalibrationError, match=message) as caught:
         load(tmp_path, FILE.replace(old, new, 1))
     assert 'camera.yaml' in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_numbers_without_commas(tmp_path):
+    text = FILE.replace('[0.1, -0.2, 0.0, 0.0, 0.0]', '[0.1 -0.2 0.0 0.0 0.0]')
+    assert load(tmp_path, text) == load(tmp_path, FILE)
+
+
+def test_a_model_by_its_other_name(tmp_path):
+    text = FILE.replace('distortion_model: plumb_bob', 'camera_model: equidistant')
+    text = text.replace('[0.1, -0.2, 0.0, 0.0, 0.0]', '[0.1, -0.2, 0.0, 0.0]')
+    assert load(tmp_path, text).distortion_model == 'equidistant'
+
+
+INI = """\
+# oST version 5.0 parameters
+
+[image]
+
+width
+640
+
+height
+480
+
+[narrow]
+
+camera matrix
+500.0 0.0 319.5
+0.0 510.0 239.5
+0.0 0.0 1.0
+
+distortion
+0.1 -0.2 0.0 0.0 0.0
+"""
+CAMCHAIN = """\
+cam0:
+  camera_model: pinhole
+  distortion_model: radtan
+  distortion_coeffs: [0.1, -0.2, 0.0, 0.0]
+  intrinsics: [500.0, 510.0, 319.5, 239.5]
+  resolution: [640, 480]
+"""
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    (INI, 'INI format of camera_calibration: take the ost.yaml'),
+    (CAMCHAIN, 'a camchain of Kalibr: write its numbers')])
+def test_calibrations_of_other_formats_are_named(tmp_path, text, words):
+    with pytest.raises(CalibrationError, match=words):
+        load(tmp_path, text)
 
 
 def test_missing_file(tmp_path):

@@ -27,6 +27,15 @@ def test_an_unknown_command_is_refused():
     assert 'fly' in result.stderr and 'Traceback' not in result.stderr
 
 
+@pytest.mark.parametrize('given', [
+    'segment in out', 'frames in out', 'bench', 'tune', 'evaluate --data folder --root data',
+    'train recipe.yaml --output out'])
+def test_a_device_is_written_alike_for_every_command(given):
+    parser = cli.build_parser(given.split()[:1])
+    for device in ('auto', 'cpu', 'cuda', 'cuda:1', '0'):
+        assert parser.parse_args([*given.split(), '--device', device]).device == device
+
+
 @pytest.mark.parametrize('error, status', [
     (FcnSegError('no such thing'), 1), (PermissionError(13, 'Permission denied', '/x'), 1),
     (KeyboardInterrupt(), 130)])

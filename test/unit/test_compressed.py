@@ -105,6 +105,20 @@ def test_a_mosaic_that_the_publisher_has_demosaiced_already():
     assert (decode(PNG, 'bayer_rggb8; png compressed bgr8') == PICTURE).all()
 
 
+@pytest.mark.parametrize('stated', [
+    'bayer_rggb8; jpeg compressed mono8', 'bayer_gbrg16;jpeg compressed mono8',
+    'yuv422_yuy2; jpeg compressed mono8', 'yuv422; jpeg compressed mono8',
+    'uyvy; jpeg compressed mono8', 'nv21; jpeg compressed mono8',
+    'mono16; png compressed mono16'])
+def test_samples_that_the_publisher_has_made_grey_are_a_grey_picture(stated):
+    grey = PICTURE[:, :, 1]
+    assert (decode(encode_png(grey), stated) == grey[:, :, None]).all()
+
+
+def test_depth_that_the_publisher_has_made_grey_is_no_picture():
+    assert kind_of(encode_png(PICTURE[:, :, 1]), '16UC1; jpeg compressed mono8') == 'encoding'
+
+
 @pytest.mark.parametrize('stated', ['mono16; png compressed ', 'mono16', 'png'])
 def test_grey_of_16_bits(stated):
     levels = PICTURE[:, :, 1].astype(np.uint16) * 257

@@ -66,6 +66,10 @@ def test_binning_alone_divides_as_image_geometry_does():
     camera = model(binning_x=2, binning_y=4).for_mask(120, 320)
     assert (camera.fx, camera.cx) == (250.0, 160.0)
     assert (camera.fy, camera.cy) == (127.5, 60.0)
+    # A lens that is off its place in one direction is no calibration of binned images.
+    aside = model(binning_x=2, binning_y=2,
+                  k=(500.0, 0.0, 160.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0))
+    assert aside.for_mask(240, 320).cx == 80.0
 
 
 def test_a_rectified_image_uses_p_and_ignores_distortion():
@@ -170,6 +174,10 @@ def test_no_distortion_needs_no_model(changes):
     ({'roi': (600, 0, 100, 100)}, 'region of interest'),
     ({'roi': (700, 0, 0, 0)}, 'region of interest'),
     ({'binning_x': 100}, 'binning'),
+    # The sensor has 2560x1440 pixels, and the numbers are those of its images of 640x360.
+    ({'width': 2560, 'height': 1440, 'binning_x': 4, 'binning_y': 4,
+      'k': (300.0, 0.0, 310.0, 0.0, 300.0, 185.0, 0.0, 0.0, 1.0)}, 'of binned images already'),
+    ({'width': 1280, 'height': 960, 'binning_x': 2, 'binning_y': 2}, 'of binned images already'),
 ])
 def test_a_calibration_that_makes_no_sense_is_refused_in_one_line(changes, word):
     with pytest.raises(CalibrationError, match=word) as caught:

@@ -69,7 +69,7 @@ def with_dims(*dims):
 
 TWICE = numpy_helper.from_array(np.zeros(2, np.float32), 'w')
 BAD = {
-    'external data': (external(), 'lie in other files'),
+    'external data': (external(), r'lie in other files: .*external_data=False\)'),
     'negative size': (with_dims(-1, -2), 'impossible shape'),
     'many dimensions': (with_dims(*[1] * 9), 'impossible shape'),
     'a tensor twice': (save(tensors=[TWICE, TWICE]), "'w' is there twice"),

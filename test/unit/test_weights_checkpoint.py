@@ -66,7 +66,15 @@ def test_plain_state_dict(tmp_path, network):
     assert torch.equal(model.classifier[4].bias, half['classifier.4.bias'].float())
 
 
-@pytest.mark.parametrize('key', ['state_dict', 'model_state_dict'])
+def test_averaged_weights(tmp_path, network):
+    averaged = torch.optim.swa_utils.AveragedModel(published.model())
+    path = write(tmp_path, saved(averaged.state_dict()), 'ema.pth')
+    model, _ = load_network(network, path)
+    image = torch.randn(1, 3, 64, 64)
+    assert torch.equal(model(image), published.model()(image))
+
+
+@pytest.mark.parametrize('key', ['state_dict', 'model_state_dict', 'model_ema', 'state_dict_ema'])
 def test_checkpoint_of_another_tool(tmp_path, network, key):
     path = write(tmp_path, saved({key: published.model().state_dict(), 'epoch': 3}), 'a.pth')
     model, _ = load_network(network, path)
