@@ -9,7 +9,12 @@ from ..support.safe_yaml import load_yaml
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 
-_COMPRESSED_SUFFIX = '/compressed'
+BAG_KEY = 'rosbag2_bagfile_information'
+"""The one entry of rosbag2's metadata.yaml."""
+
+COMPRESSED_SUFFIX = '/compressed'
+"""What image_transport appends to the name of a topic whose pictures are compressed."""
+
 # Of depth cameras and of this node: images, but none that a network could read.
 _NO_PICTURES = ('depth', 'disparity', 'mask', 'confidence')
 # Folders of topics in which drivers publish depth as image_raw; a whole name, since a camera may
@@ -37,7 +42,7 @@ def image_topics(folder: str | os.PathLike[str]) -> dict[str, str]:
         data: Any = load_yaml(path)
         topics = [(entry['topic_metadata']['name'], entry['topic_metadata']['type'],
                    entry.get('message_count', 1))
-                  for entry in data['rosbag2_bagfile_information'][
+                  for entry in data[BAG_KEY][
                       'topics_with_message_count']]
         if not all(isinstance(value, str) for name, kind, _ in topics for value in (name, kind)):
             raise TypeError
@@ -46,7 +51,7 @@ def image_topics(folder: str | os.PathLike[str]) -> dict[str, str]:
     except (AttributeError, KeyError, TypeError):
         raise MediaError(f'{path} is not the metadata of a rosbag2 recording') from None
     images = [(name, count) for name, kind, count in topics
-              if (kind == IMAGE or (kind == COMPRESSED and name.endswith(_COMPRESSED_SUFFIX)))
+              if (kind == IMAGE or (kind == COMPRESSED and name.endswith(COMPRESSED_SUFFIX)))
               and not is_no_picture(name)]
     compressed = {name for name, kind, _ in topics if kind == COMPRESSED}
     some = any(count for _, count in images)
@@ -55,7 +60,7 @@ def image_topics(folder: str | os.PathLike[str]) -> dict[str, str]:
         if some and not count:
             continue
         if name in compressed:
-            transports.setdefault(name.removesuffix(_COMPRESSED_SUFFIX), 'compressed')
+            transports.setdefault(name.removesuffix(COMPRESSED_SUFFIX), 'compressed')
         else:
             transports[name] = 'raw'
     return dict(sorted(transports.items()))
@@ -67,7 +72,7 @@ def is_no_picture(topic: str) -> bool:
 
     :param topic: its name.
     """
-    *spaces, last = topic.lower().removesuffix(_COMPRESSED_SUFFIX).strip('/').split('/')
+    *spaces, last = topic.lower().removesuffix(COMPRESSED_SUFFIX).strip('/').split('/')
     words = [word for word in last.split('_') if word not in _PLAIN_WORDS]
     if words:
         return words[-1] in _NO_PICTURES or words[0] in _NO_PICTURES

@@ -7,17 +7,15 @@ from pathlib import Path
 import struct
 from typing import Any
 
-from .bag_metadata import COMPRESSED, IMAGE
-from .kinds import is_bag_name
+from .bag_metadata import COMPRESSED, COMPRESSED_SUFFIX, IMAGE
+from .kinds import is_bag_name, MCAP_BEGINNING, SQLITE_BEGINNING
 from ..errors import ImageError, MediaError
 from ..images.compressed import decode
 from ..images.raw import to_rgb
 from ..support.arrays import UInt8Array
 
-_MCAP_BEGINNING = b'\x89MCAP0\r\n'
-_SQLITE_BEGINNING = b'SQLite format 3\0'
 _ZSTD_BEGINNING = b'(\xb5/\xfd'
-_COMPRESSED_SUFFIX, _DEPTH_SUFFIX = '/compressed', '/compressedDepth'
+_DEPTH_SUFFIX = '/compressedDepth'
 _PROFILE_ROOM = 4  # bytes of 'ros2'
 _MAX_HEADER = 1 << 16
 
@@ -103,8 +101,8 @@ def choose_connections(connections: Iterable[Any], topics: Iterable[str], source
         raise MediaError(f'{source} has no topic of {IMAGE} or {COMPRESSED}{note}')
     if topics:
         for topic in topics:
-            if topic + _COMPRESSED_SUFFIX in topics:
-                raise MediaError(f"'{topic}' and '{topic}{_COMPRESSED_SUFFIX}' are of one camera: "
+            if topic + COMPRESSED_SUFFIX in topics:
+                raise MediaError(f"'{topic}' and '{topic}{COMPRESSED_SUFFIX}' are of one camera: "
                                  'choose one')
         return {topic: images[topic] for topic in topics}
     count = {topic: sum(connection.msgcount for connection in group)
@@ -114,8 +112,8 @@ def choose_connections(connections: Iterable[Any], topics: Iterable[str], source
     some = any(count.values())
     taken = [topic for topic in count if count[topic] or not some]
     return {topic: images[topic] for topic in taken
-            if not (topic.endswith(_COMPRESSED_SUFFIX)
-                    and topic.removesuffix(_COMPRESSED_SUFFIX) in taken)}
+            if not (topic.endswith(COMPRESSED_SUFFIX)
+                    and topic.removesuffix(COMPRESSED_SUFFIX) in taken)}
 
 
 def deserialize(types: Any, data: bytes, msgtype: str) -> Any:
@@ -177,9 +175,9 @@ def _storage_of(path: Path) -> Path:
     if path.name.lower().endswith('.zstd'):
         raise MediaError(f'{path} is zipped and its metadata.yaml, which says how, is missing: '
                          f'"zstd -d {path}" unzips it')
-    if beginning.startswith(_SQLITE_BEGINNING):
+    if beginning.startswith(SQLITE_BEGINNING):
         return _Recording(path).read_as('.db3')
-    if not beginning.startswith(_MCAP_BEGINNING):
+    if not beginning.startswith(MCAP_BEGINNING):
         return path
     return _with_profile(path, beginning)
 
@@ -276,7 +274,7 @@ def _help(path: Path, error: Exception) -> str:
 def _ends_well(path: Path) -> bool:
     try:
         with open(path, 'rb') as file:
-            file.seek(-len(_MCAP_BEGINNING), io.SEEK_END)
-            return file.read() == _MCAP_BEGINNING
+            file.seek(-len(MCAP_BEGINNING), io.SEEK_END)
+            return file.read() == MCAP_BEGINNING
     except OSError:
         return True

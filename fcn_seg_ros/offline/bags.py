@@ -8,7 +8,7 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from .bag_metadata import COMPRESSED as COMPRESSED, IMAGE as IMAGE
+from .bag_metadata import COMPRESSED as COMPRESSED, COMPRESSED_SUFFIX, IMAGE as IMAGE
 from .bag_reading import choose_connections, deserialize, open_bag, picture_in, read_messages
 from .jobs import MaskSize
 from .kinds import local_source
@@ -100,8 +100,8 @@ class BagSegmenter:
                 (c.topic, c.msgtype) for group in chosen.values() for c in group):
             base = NAMESPACE
             if len(chosen) > 1:
-                base += topic.removesuffix('/compressed')
-            end = '/compressed' if msgtype == COMPRESSED else ''
+                base += topic.removesuffix(COMPRESSED_SUFFIX)
+            end = COMPRESSED_SUFFIX if msgtype == COMPRESSED else ''
             made = {name: writer.add_connection(f'{base}/{picture_of(name)}{end}', msgtype,
                                                 typestore=self._types)
                     for name in self._renderer.pictures}

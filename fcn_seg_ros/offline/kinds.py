@@ -7,13 +7,16 @@ from pathlib import Path
 import re
 import stat
 
+from .bag_metadata import BAG_KEY
 from ..errors import MediaError
 from ..images.files import is_picture_name, PICTURE_SUFFIXES
 
 BAG_SUFFIXES = ('.mcap', '.db3', '.bag')
 
-_BAG_BEGINNINGS = (b'\x89MCAP0\r\n', b'SQLite format 3\0', b'#ROSBAG V')
-_BAG_KEY = 'rosbag2_bagfile_information'
+MCAP_BEGINNING, SQLITE_BEGINNING = b'\x89MCAP0\r\n', b'SQLite format 3\0'
+"""What the two kinds of recordings begin with."""
+
+_BAG_BEGINNINGS = (MCAP_BEGINNING, SQLITE_BEGINNING, b'#ROSBAG V')
 _PICTURE_BEGINNINGS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'II*\0', b'MM\0*', b'BM')
 # One JPEG after the other, without a container: only the name tells them from a single one.
 _STREAM_SUFFIXES = ('.mjpeg', '.mjpg')
@@ -208,7 +211,7 @@ def _is_bag_folder(path: Path) -> bool:
 def _is_bag_metadata(path: Path) -> bool:
     """Tell a recording's metadata.yaml from those that other tools put beside pictures."""
     try:
-        return _BAG_KEY in path.read_text(encoding='utf-8', errors='replace')
+        return BAG_KEY in path.read_text(encoding='utf-8', errors='replace')
     except OSError as error:
         raise MediaError(f'cannot read {path}: {error.strerror}') from None
 
