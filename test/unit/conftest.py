@@ -55,3 +55,32 @@ def uninterrupted(one_thread, data, tmp_path_factory):
     """Return the folder of a whole run of the thin network."""
     import small_trainings
     return small_trainings.whole_run(data, tmp_path_factory.mktemp('whole'))
+
+
+# So do those of fetched networks.
+
+
+@pytest.fixture
+def get(tmp_path):
+    """Return a function that fetches a network from a server of the given routes."""
+    from fcn_seg_ros.networks.fetch import fetch
+    from fcn_seg_ros.networks.registry import Registry
+    from local_server import running
+    import published
+
+    def run(*routes, name=published.NETWORK, **options):
+        served = {f'/{i}': route for i, route in enumerate(routes)}
+        with running(served) as server:
+            run.requests = server.requests
+            network = Registry.load(tmp_path).get(name)
+            return fetch(network, tmp_path, urls=[server.url(path) for path in served], **options)
+    return run
+
+
+@pytest.fixture
+def light(monkeypatch):
+    """Let small files pass for weights, where a test is not about weights."""
+    from fcn_seg_ros.networks import fetch as fetch_module
+    import published
+    monkeypatch.setattr(fetch_module, '_check_loads', lambda network, weights: None)
+    return published.tar_gz({'model.onnx': b'weights', 'classes.txt': b'trail\n'})
