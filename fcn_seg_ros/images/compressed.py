@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .colors import convert_colors
 from .headers import read_header
 from .raw import BAYER, SUPPORTED
 from ..errors import ImageError
@@ -84,7 +85,7 @@ def encode_png(image: UInt8Array) -> bytes:
 
 
 def _encode(suffix: str, image: UInt8Array, options: list[int]) -> bytes:
-    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    pixels = image if image.ndim == 2 else convert_colors(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(suffix, pixels, options)[1].tobytes()
 
 
@@ -117,7 +118,7 @@ def _to_rgb(pixels: npt.NDArray[Any], encoding: str, *, exchanged: bool
     if pixels.ndim == 2 and encoding in BAYER:
         if min(pixels.shape) < 3:
             raise ImageError('size', f'{encoding} needs at least 3x3 pixels')
-        return np.asarray(cv2.cvtColor(pixels, BAYER[encoding]), np.uint8)
+        return convert_colors(pixels, BAYER[encoding])
     if pixels.ndim == 2 and encoding.startswith(_NOT_ONE_PLANE):
         raise ImageError('encoding', f'compressed {encoding} in one channel: the samples of '
                                      f'{encoding} are no picture by themselves')
@@ -127,4 +128,4 @@ def _to_rgb(pixels: npt.NDArray[Any], encoding: str, *, exchanged: bool
         code = cv2.COLOR_BGRA2BGR if exchanged else cv2.COLOR_BGRA2RGB
     else:
         code = None if exchanged else cv2.COLOR_BGR2RGB
-    return np.asarray(pixels if code is None else cv2.cvtColor(pixels, code), np.uint8)
+    return np.asarray(pixels, np.uint8) if code is None else convert_colors(pixels, code)

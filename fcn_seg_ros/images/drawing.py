@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .colors import convert_colors
 from ..networks.classes import ClassSet, UNKNOWN
 from ..support.arrays import UInt8Array
 from ..support.compiled import load, pointer
@@ -188,7 +189,7 @@ def confidence_colors(confidence: UInt8Array) -> UInt8Array:
     :param confidence: uint8 array H x W.
     """
     colored = cv2.applyColorMap(confidence, cv2.COLORMAP_VIRIDIS)
-    return np.asarray(cv2.cvtColor(colored, cv2.COLOR_BGR2RGB), np.uint8)
+    return convert_colors(colored, cv2.COLOR_BGR2RGB)
 
 
 def as_rgb(image: UInt8Array) -> UInt8Array:
@@ -199,7 +200,7 @@ def as_rgb(image: UInt8Array) -> UInt8Array:
     """
     if image.ndim == 3:
         return image
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
+    return convert_colors(image, cv2.COLOR_GRAY2RGB)
 
 
 def default_text_height(width: int) -> int:

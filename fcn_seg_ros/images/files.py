@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from .colors import convert_colors
 from .compressed import decode
 from .headers import read_header
 from .raw import check_size
@@ -86,7 +87,7 @@ def picture_to_rgb(picture: Image.Image) -> UInt8Array:
             picture.mode == 'I' and picture.format in ('PPM', 'PNG')):
         levels = np.asarray(picture).astype(np.uint16)
         grey = cv2.convertScaleAbs(levels, alpha=1 / 257)
-        return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
+        return convert_colors(grey, cv2.COLOR_GRAY2RGB)
     if picture.mode in ('I', 'F'):
         raise ImageError('encoding', f'a picture of mode {picture.mode} holds numbers without '
                                      'a scale: make it 8 bits first')

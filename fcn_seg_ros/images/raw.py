@@ -25,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from .colors import convert_colors
 from ..errors import ImageError
 from ..support.arrays import UInt8Array
 
@@ -196,8 +197,8 @@ def _convert_packed(layout: _Packed, buffer: UInt8Array, height: int, width: int
     if layout.sample_bytes == 2:
         native = np.ascontiguousarray(pixels, np.uint16)
         pixels = np.asarray(cv2.convertScaleAbs(native, alpha=1 / 257))
-    return np.asarray(
-        pixels if layout.code is None else cv2.cvtColor(pixels, layout.code), np.uint8)
+    return np.asarray(pixels, np.uint8) if layout.code is None \
+        else convert_colors(pixels, layout.code)
 
 
 def _convert_semi_planar(layout: _SemiPlanar, buffer: UInt8Array, height: int, width: int,
@@ -244,5 +245,4 @@ def from_rgb(rgb: UInt8Array, encoding: str) -> UInt8Array:
     :returns: contiguous uint8 array, H x W or H x W x channels.
     """
     code = _FROM_RGB[encoding]
-    return np.asarray(
-        np.ascontiguousarray(rgb) if code is None else cv2.cvtColor(rgb, code), np.uint8)
+    return np.ascontiguousarray(rgb) if code is None else convert_colors(rgb, code)

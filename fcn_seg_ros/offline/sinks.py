@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 
 from ..errors import MediaError
+from ..images.colors import convert_colors
 from ..support.arrays import UInt8Array
 from ..support.atomic_files import replacing
 
@@ -36,7 +37,7 @@ def write_image(path: str | os.PathLike[str], image: UInt8Array) -> None:
     if options is None:
         raise MediaError(f"{path}: cannot write '{path.suffix}' images, "
                          f'use one of {", ".join(IMAGE_OPTIONS)}')
-    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    pixels = image if image.ndim == 2 else convert_colors(image, cv2.COLOR_RGB2BGR)
     try:
         encoded = cv2.imencode(path.suffix.lower(), pixels, options)[1]
         with replacing(path) as temporary:

@@ -4,6 +4,7 @@ from array import array
 
 from fcn_seg_ros.errors import ImageError
 from fcn_seg_ros.images import raw as image
+from fcn_seg_ros.images.compressed import decode, encode_jpeg, encode_png
 from fcn_seg_ros.images.raw import from_rgb, to_rgb
 from hypothesis import given, settings, strategies as st
 import numpy as np
@@ -270,6 +271,21 @@ def test_from_rgb_is_the_inverse(rng, encoding):
     assert samples.flags.c_contiguous
     back = to_rgb(samples, height=H, width=W, encoding=encoding, step=samples.strides[0])
     assert (back == picture).all()
+
+
+@pytest.mark.parametrize('encoding', image.ENCODABLE)
+def test_a_single_pixel_has_colours_too(encoding):
+    colour = [90, 90, 90] if encoding == 'mono8' else [200, 100, 50]
+    picture = np.array([[colour]], np.uint8)
+    samples = from_rgb(picture, encoding)
+    back = to_rgb(samples, height=1, width=1, encoding=encoding, step=samples.nbytes)
+    assert back.tolist() == picture.tolist()
+
+
+@pytest.mark.parametrize('write', [encode_png, encode_jpeg])
+def test_a_single_pixel_is_compressed_and_read(write):
+    picture = np.full((1, 1, 3), 77, np.uint8)
+    assert np.abs(decode(write(picture), 'jpeg').astype(int) - 77).max() < 3
 
 
 sizes = st.one_of(st.integers(-1, 9), st.integers(0, 2 ** 32 - 1))
