@@ -77,7 +77,15 @@ class FCNResNet18(nn.Module):
         Both are the same tensor for ``fcn32s``; training adds a loss on the second.
         The second is None where :attr:`has_stride32_head` is false.
         """
-        features = self.features(x)
+        return self.score_all(self.features(x))
+
+    def score_all(self, features: tuple[torch.Tensor, ...]
+                  ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """
+        Return what :meth:`forward_all` does, of features that are there already.
+
+        :param features: as of :meth:`features`.
+        """
         scores32 = self.classifier(features[-1]) if self.has_stride32_head else None
         return self._decode(features, scores32), scores32
 

@@ -1,6 +1,7 @@
 """A network's model card: what it knows, what it learned from, and how good it is."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -35,6 +36,22 @@ def model_card(name: str, classes: ClassSet, size: Size, decoder: str, *,
     if recipe:
         parts += ['## Recipe', f'```yaml\n{yaml.safe_dump(dict(recipe), sort_keys=True)}```']
     return '\n\n'.join(parts) + '\n'
+
+
+def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return a recipe for a card: where data and weights lay is nobody else's business.
+
+    Of which run the weights are remains, their path's last three parts.
+
+    :param recipe: as of :meth:`.recipe.Recipe.to_dict`; it is left as it is.
+    """
+    plain = {**recipe, 'unlabelled': Path(recipe['unlabelled']).name}
+    for part in ('train', 'val'):
+        plain[part] = {key: value for key, value in recipe[part].items() if key != 'root'}
+    for key in ('weights', 'teacher'):
+        plain[key] = '/'.join(Path(recipe[key]).parts[-3:])
+    return plain
 
 
 def _kind(decoder: str) -> str:

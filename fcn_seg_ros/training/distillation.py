@@ -1,4 +1,4 @@
-"""Soft labels: what a teacher says of a picture, with or without labels of its own."""
+"""What a teacher says of a picture, with or without labels: soft labels and features."""
 
 import torch
 from torch import nn
@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from .datasets import IGNORE
 from .recipe import Recipe
-from .teacher import load_teacher
+from .student import imitated, imitation_loss
+from .teacher import load_teacher, Teacher
 from ..errors import TrainingError
 from ..networks.classes import ClassSet
 from ..networks.model import interpolate_scores
@@ -58,17 +59,17 @@ class Distillation(nn.Module):
     """
     A frozen teacher and the loss that it gives a student.
 
-    :param teacher: module that maps a batch to scores; it is put into eval mode and its
-        weights are frozen.
-    :param weight: factor of the loss.
-    :param temperature: see :func:`soft_label_loss`.
+    :param teacher: it is put into eval mode and its weights are frozen.
+    :param weight: factor of :func:`soft_label_loss`; 0 leaves it out.
+    :param temperature: see there.
+    :param imitate: factor of :func:`.student.imitation_loss`; 0 leaves it out.
     """
 
-    def __init__(self, teacher: nn.Module, weight: float = 1.0, temperature: float = 2.0
-                 ) -> None:
+    def __init__(self, teacher: Teacher, weight: float = 1.0, temperature: float = 2.0,
+                 imitate: float = 0.0) -> None:
         super().__init__()
         self.teacher = teacher.eval().requires_grad_(False)
-        self.weight, self.temperature = weight, temperature
+        self.weight, self.temperature, self.imitate = weight, temperature, imitate
 
     def train(self, mode: bool = True) -> 'Distillation':
         """
@@ -78,19 +79,31 @@ class Distillation(nn.Module):
         """
         return super().train(False)
 
-    def forward(self, scores: torch.Tensor, batch: torch.Tensor,
+    def forward(self, scores: torch.Tensor, projected: list[torch.Tensor], batch: torch.Tensor,
                 labels: torch.Tensor) -> torch.Tensor:
         """
-        Return the loss, a scalar, of the pixels that :func:`taught_pixels` names.
+        Return the loss, a scalar: soft labels of the pixels that :func:`taught_pixels` names.
+
+        Features are imitated everywhere: what a label is about is no part of them.
 
         :param scores: the student's, float tensor N x C x h x w.
+        :param projected: its features as of :class:`.student.Student`; nothing where they
+            are not to be imitated.
         :param batch: the pictures that it saw, float tensor N x 3 x H x W, normalised RGB.
         :param labels: theirs, uint8 tensor N x H x W, IGNORE where there is no class.
         """
+        loss = scores.new_zeros((), dtype=torch.float32)
         with torch.no_grad():
-            targets = self.teacher(batch)
-            counts = taught_pixels(targets, labels)
-        return self.weight * soft_label_loss(scores, targets, self.temperature, counts)
+            features = self.teacher.features(batch)
+        if self.weight:
+            with torch.no_grad():
+                targets = self.teacher.decode(features)
+                counts = taught_pixels(targets, labels)
+            loss = loss + self.weight * soft_label_loss(
+                scores, targets, self.temperature, counts)
+        if self.imitate:
+            loss = loss + self.imitate * imitation_loss(projected, imitated(features))
+        return loss
 
 
 def load_distillation(recipe: Recipe, classes: ClassSet) -> Distillation:
@@ -107,4 +120,4 @@ def load_distillation(recipe: Recipe, classes: ClassSet) -> Distillation:
         raise TrainingError(f'the teacher {path} knows {", ".join(known.labels)}, the data '
                             f'{", ".join(classes.labels)}: they must be the same '
                             'classes in the same order')
-    return Distillation(teacher, recipe.distill, recipe.temperature)
+    return Distillation(teacher, recipe.distill, recipe.temperature, recipe.imitate)

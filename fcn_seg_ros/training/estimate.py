@@ -4,12 +4,12 @@ from copy import deepcopy
 import time
 
 import torch
-from torch import nn
 
 from .distillation import Distillation
 from .loader import TrainingSet
 from .losses import SegmentationLoss
 from .recipe import Recipe
+from .student import Student
 
 _STEPS = 2
 """Steps that are timed, after one that warms up."""
@@ -18,7 +18,7 @@ _ITEMS = 3
 """Augmented pictures that are timed."""
 
 
-def seconds_per_step(recipe: Recipe, model: nn.Module, loss: SegmentationLoss,
+def seconds_per_step(recipe: Recipe, model: Student, loss: SegmentationLoss,
                      items: TrainingSet, device: torch.device, batch: int,
                      distillation: Distillation | None = None) -> float:
     """
@@ -28,7 +28,7 @@ def seconds_per_step(recipe: Recipe, model: nn.Module, loss: SegmentationLoss,
     pictures, are timed; the generators of random numbers are left as they were.
 
     :param recipe: size of a crop, number format, loader processes.
-    :param model: returns the scores of both heads.
+    :param model: what is trained.
     :param loss: the training loss.
     :param items: augmented pictures.
     :param device: where the model is.
@@ -50,8 +50,9 @@ def seconds_per_step(recipe: Recipe, model: nn.Module, loss: SegmentationLoss,
                 _wait_for(device)
                 begin = time.perf_counter()
             with recipe_autocast(recipe, device):
-                scores = copy(images)
-                taught = distillation(scores[0], images, labels) if distillation else 0.0
+                scores, projected = copy(images)
+                taught = distillation(scores[0], projected, images, labels) \
+                    if distillation else 0.0
             (loss(*scores, labels) + taught).backward()
         _wait_for(device)
         computing = (time.perf_counter() - begin) / _STEPS

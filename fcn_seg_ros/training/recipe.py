@@ -98,6 +98,7 @@ class _Loss:
     ohem: Annotated[float, _SHARE] = 0.0
     iou: Annotated[float, Number(0, 10)] = 0.0
     distill: Annotated[float, Number(0, 100)] = 0.0
+    imitate: Annotated[float, Number(0, 100)] = 0.0
     teacher: Annotated[str, Text()] = ''
     temperature: Annotated[float, Number(0.1, 100)] = 2.0
 
@@ -187,14 +188,19 @@ def parse_recipe(data: object, where: str = 'recipe') -> Recipe:
 
 def _check_teaching(recipe: Recipe, where: str) -> None:
     """Refuse keys about a teacher that make sense only together."""
-    if recipe.distill and not recipe.teacher:
+    is_taught = recipe.distill or recipe.imitate
+    if is_taught and not recipe.teacher:
         raise RegistryError(f"{where}: loss: 'teacher' must be the weights file of a teacher to "
                             'distil from')
-    if recipe.teacher and not recipe.distill:
-        raise RegistryError(f"{where}: loss: 'distill' must be above 0 for the teacher to matter")
-    if recipe.unlabelled and not recipe.distill:
+    if recipe.teacher and not is_taught:
+        raise RegistryError(f"{where}: loss: 'distill' or 'imitate' must be above 0 for the "
+                            'teacher to matter')
+    if recipe.unlabelled and not is_taught:
         raise RegistryError(f"{where}: data: 'unlabelled' pictures teach nothing without a "
-                            "teacher: give loss 'distill' and 'teacher'")
+                            "teacher: give loss 'distill' or 'imitate', and 'teacher'")
+    if recipe.imitate and any(side % 32 for side in recipe.crop):
+        raise RegistryError(f"{where}: network: a crop's sides must be multiples of 32 where "
+                            "loss 'imitate' is above 0: features lie on the same grids then")
     if recipe.decoder == TEACHER and recipe.weights_part != 'all':
         raise RegistryError(f"{where}: network: 'weights_part' must be all for a teacher")
 

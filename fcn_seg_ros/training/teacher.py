@@ -60,7 +60,7 @@ class Teacher(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.score = nn.Conv2d(widths[0], num_classes, 1)
 
-    def features(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def features(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """
         Return the backbone's features at strides 2, 4, 8, 16 and 32.
 
@@ -74,7 +74,7 @@ class Teacher(nn.Module):
             x = block(x, drop_connect_rate=rate)
             if index in self._ends:
                 stages.append(x)
-        return stages
+        return tuple(stages)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """
@@ -83,7 +83,14 @@ class Teacher(nn.Module):
         :param x: float tensor N x 3 x H x W, normalised RGB; sides are multiples of 32.
         :returns: scores N x C x H / 2 x W / 2.
         """
-        stages = self.features(x)
+        return self.decode(self.features(x))
+
+    def decode(self, stages: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """
+        Return what :meth:`forward` does, of features that are there already.
+
+        :param stages: as of :meth:`features`.
+        """
         x = self.laterals[-1](stages[-1])
         for level in (3, 2, 1, 0):
             if level == 0:
@@ -101,6 +108,14 @@ class Teacher(nn.Module):
         :param x: as of :meth:`forward`.
         """
         return self.forward(x), None
+
+    def score_all(self, stages: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, None]:
+        """
+        Return what :meth:`forward_all` does, of features that are there already.
+
+        :param stages: as of :meth:`features`.
+        """
+        return self.decode(stages), None
 
 
 Trainable: TypeAlias = FCNResNet18 | Teacher

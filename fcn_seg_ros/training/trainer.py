@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from .card import model_card
+from .card import model_card, without_folders
 from .checkpoint import (
     load_checkpoint, random_states, save_checkpoint, seed_all, set_random_states)
 from .datasets import Cached, Items, LabelledPictures, open_dataset
@@ -27,8 +27,8 @@ from .logs import Logs
 from .losses import class_weights, SegmentationLoss
 from .optimization import Average, learning_rate, make_optimizer
 from .recipe import Recipe
+from .student import Student
 from .summary import look_at
-from .teacher import Trainable
 from .transforms import training_transforms
 from ..errors import TrainingError
 from ..networks.packed import CARD_FILE
@@ -40,18 +40,6 @@ _log = logging.getLogger(__name__)
 _MAY_DIFFER = ('epochs', 'threads', 'workers', 'cache', 'evaluate_every', 'checkpoint_every',
                'patience')
 """Keys of a recipe that may change when a run is resumed, for its speed or length."""
-
-
-class _ForwardAll(nn.Module):
-    """Both heads' scores, for DistributedDataParallel, which only knows ``forward``."""
-
-    def __init__(self, model: Trainable) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        scores: tuple[torch.Tensor, torch.Tensor | None] = self.model.forward_all(batch)
-        return scores
 
 
 class Trainer:
@@ -122,9 +110,11 @@ class Trainer:
         # Every process starts from the same weights, then goes on with noise of its own.
         seed_all(recipe.seed)
         self.model = initial_model(recipe, self.classes)
-        self.distillation = load_distillation(recipe, self.classes) if recipe.distill else None
+        self.distillation = load_distillation(recipe, self.classes) if recipe.teacher else None
+        teacher = self.distillation.teacher if self.distillation and recipe.imitate else None
+        self.student = Student(self.model, teacher)
         seed_all(mix_seed(recipe.seed, self.processes.rank))
-        self.model = self.model.to(self.device).to(memory_format=torch.channels_last)
+        self.student.to(self.device).to(memory_format=torch.channels_last)
         if self.distillation:
             self.distillation.to(self.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.model).requires_grad_(False) if recipe.ema \
@@ -133,10 +123,10 @@ class Trainer:
         weights = class_weights(recipe.class_weights, self.train, len(self.classes))
         self.loss = SegmentationLoss(weights, recipe.label_smoothing, recipe.auxiliary,
                                      recipe.ohem, recipe.iou).to(self.device)
-        self.optimizer = make_optimizer(recipe, self.model)
+        self.optimizer = make_optimizer(recipe, self.student)
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=recipe.amp == 'fp16' and self.device.type == 'cuda')
-        self.network: nn.Module = _ForwardAll(self.model)
+        self.network: nn.Module = self.student
         if self.processes.world > 1:
             if self.device.type == 'cuda':
                 self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
@@ -184,7 +174,7 @@ class Trainer:
         if not (self.processes.is_main and steps and _log.isEnabledFor(logging.INFO)):
             return
         seconds = seconds_per_step(
-            self.recipe, _ForwardAll(self.model), self.loss, self.train_set, self.device,
+            self.recipe, self.student, self.loss, self.train_set, self.device,
             self.recipe.batch // self.processes.world, self.distillation)
         early = ', or less: it stops when it gets no better' if self.recipe.patience else ''
         _log.info('%d steps of about %.2g s on %s: about %s without the evaluations%s', steps,
@@ -215,15 +205,15 @@ class Trainer:
         batch = torch.addcmul(self._offset, images.float(), self._scale)
         batch = batch.contiguous(memory_format=torch.channels_last)
         with recipe_autocast(self.recipe, self.device):
-            scores = self.network(batch)
-            taught = self.distillation(scores[0], batch, labels) \
+            scores, projected = self.network(batch)
+            taught = self.distillation(scores[0], projected, batch, labels) \
                 if self.distillation else 0.0
         loss = self.loss(*scores, labels) + taught
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.recipe.clip:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip, foreach=True)
+            nn.utils.clip_grad_norm_(self.student.parameters(), self.recipe.clip, foreach=True)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step, self.batch_in_epoch = self.step + 1, self.batch_in_epoch + 1
@@ -265,16 +255,9 @@ class Trainer:
     def _export(self, which: str, scores: dict[str, float]) -> None:
         write_network(self.output / which, self.averaged, name=self.recipe.name,
                       classes=self.classes, size=self.recipe.size, scores=scores)
-        plain = self.recipe.to_dict()
-        # Where data and weights lay is nobody else's business, which run they are of is.
-        for part in ('train', 'val'):
-            del plain[part]['root']
-        for key in ('weights', 'teacher'):
-            plain[key] = '/'.join(Path(plain[key]).parts[-3:])
-        if plain['unlabelled']:
-            plain['unlabelled'] = Path(plain['unlabelled']).name
         card = model_card(self.recipe.name, self.classes, self.recipe.size, self.recipe.decoder,
-                          scores=scores, data=self._data_text, recipe=plain)
+                          scores=scores, data=self._data_text,
+                          recipe=without_folders(self.recipe.to_dict()))
         write_file(self.output / which / CARD_FILE, card.encode())
 
     def _save(self) -> None:
@@ -283,6 +266,7 @@ class Trainer:
             save_checkpoint(self.output, {
                 'recipe': self.recipe.to_dict(), 'classes': list(self.classes.labels),
                 'model': self.model.state_dict(),
+                'projections': self.student.projections.state_dict(),
                 'average': self.averaged.state_dict() if self.average else None,
                 'optimizer': self.optimizer.state_dict(), 'scaler': self.scaler.state_dict(),
                 'random': random_of_all, 'epoch': self.epoch,
@@ -301,6 +285,7 @@ class Trainer:
         if state['classes'] != list(self.classes.labels):
             raise TrainingError(f'cannot resume {self.output}: the classes have changed')
         self.model.load_state_dict(state['model'])
+        self.student.projections.load_state_dict(state.get('projections', {}))
         if self.average:
             self.averaged.load_state_dict(state['average'])
         self.optimizer.load_state_dict(state['optimizer'])

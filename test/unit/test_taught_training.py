@@ -38,9 +38,9 @@ def write_teacher(folder, answer, labels=LABELS):
     return folder / 'model.safetensors'
 
 
-def distilling(data, weights, **run):
+def distilling(data, weights, imitate=0.0, **run):
     plain = plain_recipe(data, **run)
-    plain['loss'].update(distill=1.0, teacher=str(weights))
+    plain['loss'].update(distill=1.0, imitate=imitate, teacher=str(weights))
     return plain
 
 
@@ -56,9 +56,10 @@ def unlabelled(tmp_path):
     return folder
 
 
+@pytest.mark.parametrize('imitate', [0.0, 1.0])
 def test_distilling_resumes_bit_exact_and_matters(
-        data, teacher, uninterrupted, tmp_path, monkeypatch):
-    plain = distilling(data, teacher, checkpoint_every=2)
+        data, teacher, uninterrupted, tmp_path, monkeypatch, imitate):
+    plain = distilling(data, teacher, imitate, checkpoint_every=2)
     start(plain, tmp_path / 'whole')
     step = Trainer._train_step
 
@@ -76,6 +77,7 @@ def test_distilling_resumes_bit_exact_and_matters(
     one, two, without = (checkpoint.load_checkpoint(folder) for folder in (
         tmp_path / 'whole', tmp_path / 'cut', uninterrupted))
     assert_same_state(one, two)
+    assert len(one['projections']) == (8 if imitate else 0)
     bias, before = (state['model']['skip8.bias'] for state in (one, without))
     assert bias[-1] - bias[:-1].mean() > before[-1] - before[:-1].mean() + 0.001
 
@@ -138,8 +140,9 @@ def test_unlabelled_pictures_that_are_measured_on_are_refused(
 def test_checkpoints_of_before_distillation_go_on_without_it(
         data, teacher, uninterrupted, tmp_path):
     state = checkpoint.load_checkpoint(uninterrupted)
-    for key in ('distill', 'teacher', 'temperature', 'unlabelled'):
+    for key in ('distill', 'imitate', 'teacher', 'temperature', 'unlabelled'):
         del state['recipe'][key]
+    del state['projections']
     checkpoint.save_checkpoint(tmp_path / 'run', state)
     with pytest.raises(TrainingError, match="'distill' of the recipe is 1.0, the run had 0.0"):
         start(distilling(data, teacher), tmp_path / 'run', resume=True)

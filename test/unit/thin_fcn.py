@@ -2,6 +2,7 @@
 
 from fcn_seg_ros.training import initial
 from torch import nn
+import torch.nn.functional as F
 
 
 class ThinFCN(nn.Module):
@@ -16,9 +17,17 @@ class ThinFCN(nn.Module):
         self.skip8 = nn.Conv2d(16, num_classes, 1)
         self.classifier = nn.Conv2d(16, num_classes, 3, 4, 1)
 
+    def features(self, batch):
+        stride4 = self.backbone[:3](batch)
+        stride8 = self.backbone[3:](stride4)
+        stride16 = F.avg_pool2d(stride8, 2)
+        return batch, stride4, stride8, stride16, F.avg_pool2d(stride16, 2)
+
+    def score_all(self, features):
+        return self.skip8(features[2]), self.classifier(features[2])
+
     def forward_all(self, batch):
-        features = self.backbone(batch)
-        return self.skip8(features), self.classifier(features)
+        return self.score_all(self.features(batch))
 
 
 def use(monkeypatch=None):
