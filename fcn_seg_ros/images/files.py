@@ -8,6 +8,7 @@ orientation), in 8 bits; a file that is cut short is refused by name.
 from io import BytesIO
 import os
 from pathlib import Path
+import re
 import warnings
 
 import cv2
@@ -25,12 +26,18 @@ PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.webp', '
                     '.ppm', '.pgm', '.pbm', '.pnm')
 """Suffixes, in lower case, of the files that are looked for in a folder."""
 
+PHONE_SUFFIXES = ('.heic', '.heif', '.avif')
+"""Suffixes of the pictures of phones, which are not read: to be named, not to be passed over."""
+
 MAX_BYTES = 512 << 20
 """Largest file that is read: 64 million pixels of 16 bits and four channels."""
 
 _OTHER_FORMATS = ('BMP', 'PPM', 'TIFF')
 """What Pillow may read; JPEG, PNG and WebP are decoded by :mod:`.compressed`."""
 _ORIENTATION = 0x0112  # EXIF's tag
+_HEIF = re.compile(rb'....ftyp(heic|heix|heim|heis|hevc|mif1|msf1|avif|avis)', re.DOTALL)
+HEIF_ADVICE = ('it is a HEIC or AVIF picture, make it a JPEG or PNG first (heif-convert, '
+               'ImageMagick)')
 
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:
@@ -72,6 +79,15 @@ def read_picture(path: str | os.PathLike[str]) -> UInt8Array:
         raise MediaError(f'cannot read {path}: {error.strerror or error}') from None
 
 
+def is_heif(data: bytes) -> bool:
+    """
+    Tell whether a file's beginning is that of a HEIC or AVIF picture, as phones take them.
+
+    :param data: its first 12 bytes or more.
+    """
+    return _HEIF.match(data) is not None
+
+
 def picture_to_rgb(picture: Image.Image) -> UInt8Array:
     """
     Return the pixels of a PIL picture as they lie, in RGB.
@@ -100,6 +116,8 @@ def picture_to_rgb(picture: Image.Image) -> UInt8Array:
 
 def _upright(data: bytes) -> UInt8Array:
     header = read_header(data)
+    if is_heif(data):
+        raise ImageError('encoding', HEIF_ADVICE)
     if header is None:
         return _read_with_pillow(data)
     try:

@@ -9,7 +9,8 @@ import stat
 
 from .bag_metadata import BAG_KEY
 from ..errors import MediaError
-from ..images.files import is_picture_name, PICTURE_SUFFIXES
+from ..images.files import (
+    HEIF_ADVICE, is_heif, is_picture_name, PHONE_SUFFIXES, PICTURE_SUFFIXES)
 
 BAG_SUFFIXES = ('.mcap', '.db3', '.bag')
 
@@ -21,7 +22,6 @@ _PICTURE_BEGINNINGS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'II*\0', b'MM\0*'
 # One JPEG after the other, without a container: only the name tells them from a single one.
 _STREAM_SUFFIXES = ('.mjpeg', '.mjpg')
 _PNM = re.compile(rb'P[1-6]\s')
-_HEIF = re.compile(rb'....ftyp(heic|heix|heim|heis|hevc|mif1|msf1|avif|avis)', re.DOTALL)
 _GLOB = re.compile(r'[*?\[]')
 _NUMBERED = re.compile(r'%0?\d*[id]')
 _SCHEME = re.compile(r'([a-z][a-z0-9+.-]*)://(.*)', re.IGNORECASE)
@@ -85,6 +85,9 @@ def list_images(source: str | os.PathLike[str]) -> tuple[Path, list[Path]]:
     """
     List the image files of a folder (not of its subfolders) or of a glob.
 
+    Those that phones take are among them, though nothing here reads them: whoever reads
+    the list says so of each by its name.
+
     :param source: folder, or glob pattern ('**' goes through subfolders), or a name with a
         number in it, such as frame_%04d.png, for those files of all numbers.
     :returns: (root, paths): the folder that the pictures have in common, and their
@@ -102,19 +105,15 @@ def list_images(source: str | os.PathLike[str]) -> tuple[Path, list[Path]]:
         fixed = next(i for i, part in enumerate(parts) if _GLOB.search(part))
         root = Path(*parts[:fixed])
         found = map(Path, glob.glob(text, recursive=True))
-    paths = [entry for entry in found if is_picture_name(entry) and entry.is_file()]
+    paths = [entry for entry in found if _is_listed(entry) and entry.is_file()]
     if not paths:
         raise MediaError(f'{source} holds no images ({", ".join(PICTURE_SUFFIXES)})')
     return root, sorted(paths, key=_natural)
 
 
-def is_heif(data: bytes) -> bool:
-    """
-    Tell whether a file's beginning is that of a HEIC or AVIF picture, as phones take them.
-
-    :param data: its first 12 bytes or more.
-    """
-    return _HEIF.match(data) is not None
+def _is_listed(path: Path) -> bool:
+    return is_picture_name(path) or (
+        path.suffix.lower() in PHONE_SUFFIXES and not path.name.startswith('.'))
 
 
 def beginning_of(path: Path) -> bytes:
@@ -186,8 +185,7 @@ def _kind_of_file(path: Path) -> str:
     if data.startswith(_BAG_BEGINNINGS) or is_bag_name(path.name):
         return 'bag'
     if is_heif(data):
-        raise MediaError(f'cannot read {path}: it is a HEIC or AVIF picture, make it a JPEG or '
-                         'PNG first (heif-convert, ImageMagick)')
+        raise MediaError(f'cannot read {path}: {HEIF_ADVICE}')
     if path.suffix.lower() in _STREAM_SUFFIXES:
         return 'video'
     is_picture = (data.startswith(_PICTURE_BEGINNINGS) or _PNM.match(data)

@@ -90,6 +90,18 @@ def test_hidden_files_are_no_pictures(tmp_path):
     assert list_images(tmp_path / '*')[1] == [tmp_path / 'a.jpg']
 
 
+def test_pictures_of_phones_are_listed_and_named_when_they_are_read(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(encode_jpeg(PICTURE))
+    for name in ('b.HEIC', 'c.jpg'):
+        (tmp_path / name).write_bytes(b'\0\0\0\x18ftypheic' + bytes(40))
+    (tmp_path / '._d.heic').write_bytes(b'\0\5\x16\7')
+    paths = list_images(tmp_path)[1]
+    assert [path.name for path in paths] == ['a.jpg', 'b.HEIC', 'c.jpg']
+    for path in paths[1:]:
+        with pytest.raises(MediaError, match=f'{path.name}: it is a HEIC or AVIF picture'):
+            read_image(path)
+
+
 def test_names_that_begin_with_numbers_and_others_sort_together(tmp_path):
     for name in ('10.jpg', 'a2.jpg', '9.jpg', 'a10.jpg'):
         (tmp_path / name).write_bytes(encode_jpeg(PICTURE))
