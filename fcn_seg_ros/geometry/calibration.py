@@ -11,10 +11,12 @@ import cv2
 from .camera import CameraModel
 from .rescaled import rescaled_info
 from ..errors import CalibrationError, RegistryError
-from ..support.safe_yaml import is_integer, is_number, load_yaml
+from ..support.safe_yaml import is_integer, is_number, load_yaml, parse_yaml
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 _MAX_SHAPE_ERROR = 0.01
+_MESSAGE_FIELDS = {'k': 'camera_matrix', 'd': 'distortion_coefficients',
+                   'r': 'rectification_matrix', 'p': 'projection_matrix'}
 _MAX_OPENCV_BYTES = 1 << 20
 
 
@@ -66,14 +68,14 @@ class Calibration:
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> 'Calibration':
         """
-        Read a file as ROS's camera_calibration writes it, or as OpenCV's samples do.
+        Read a file as camera_calibration, OpenCV's samples or ``ros2 topic echo`` write it.
 
         :param path: of the file.
         :raises CalibrationError: when it cannot be read or its numbers make no sense.
         """
         path = Path(path)
         try:
-            data = _read_opencv(path) if _is_opencv(path) else load_yaml(path)
+            data = _read_opencv(path) if _is_opencv(path) else _read_ros(path)
         except RegistryError as error:
             raise CalibrationError(_other_format(path) or str(error)) from None
         if not isinstance(data, dict):
@@ -131,6 +133,29 @@ def _is_opencv(path: Path) -> bool:
             return data.startswith(b'%YAML:') or b'!!opencv-matrix' in data
     except OSError:
         return False  # load_yaml() says what is wrong
+
+
+def _read_ros(path: Path) -> object:
+    """Return the fields of camera_calibration's file, or of a CameraInfo that was printed."""
+    try:
+        data = load_yaml(path)
+    except RegistryError:
+        text = path.read_bytes() if path.is_file() else b''
+        # ros2 topic echo ends each message with a line that begins another document.
+        first, separator, _ = text.partition(b'\n---')
+        if not separator or not first.strip() or first.startswith(b'---'):
+            raise
+        data = parse_yaml(first, path)
+    if not (isinstance(data, dict) and {'k', 'width', 'height'} <= data.keys()):
+        return data
+    roi = data.get('roi')
+    binned = any(data.get(key) not in (None, 0, 1) for key in ('binning_x', 'binning_y'))
+    if binned or (isinstance(roi, dict) and any(roi.get(key) for key in ('width', 'x_offset'))):
+        raise CalibrationError(f'{path} is a CameraInfo of a part of the sensor or of binned '
+                               'pixels: take one of whole pictures')
+    return {'image_width': data['width'], 'image_height': data['height'],
+            'distortion_model': data.get('distortion_model', 'plumb_bob'),
+            **{name: {'data': data.get(key)} for key, name in _MESSAGE_FIELDS.items()}}
 
 
 def _read_opencv(path: Path) -> dict[str, Any]:

@@ -191,7 +191,8 @@ def _check_journals(path: Path) -> None:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     for file in files:
         journal = file.with_name(f'{file.name}-wal')
-        if file.suffix.lower() == '.db3' and journal.is_file() and journal.stat().st_size:
+        is_recording = file == path or file.suffix.lower() == '.db3'
+        if is_recording and journal.is_file() and journal.stat().st_size:
             raise MediaError(
                 f'the last messages of {file} may lie in {journal.name} alone: '
                 f'"sqlite3 {file} \'PRAGMA wal_checkpoint(TRUNCATE)\'" moves them into it')

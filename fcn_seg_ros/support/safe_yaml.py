@@ -56,6 +56,17 @@ def load_yaml(path: str | os.PathLike[str]) -> object:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise RegistryError(f'cannot read {path}: {error.strerror}') from None
+    return parse_yaml(data, path)
+
+
+def parse_yaml(data: bytes, path: str | os.PathLike[str]) -> object:
+    """
+    Read YAML as :func:`load_yaml` does.
+
+    :param data: what a file holds.
+    :param path: its path, for messages.
+    :raises RegistryError: when it is too large or not such YAML.
+    """
     if len(data) > MAX_BYTES:
         raise RegistryError(f'{path} is larger than {MAX_BYTES // 1024} KiB')
     try:

@@ -171,8 +171,8 @@ def test_zipped_messages_need_the_metadata(tmp_path, storage):
         run(tmp_path / 'in', tmp_path / 'out2')
 
 
-@pytest.mark.parametrize('whole_folder', [True, False])
-def test_messages_that_a_crash_left_in_sqlites_journal_are_not_passed_over(tmp_path, whole_folder):
+@pytest.mark.parametrize('opened', ['.', 'in.db3', 'walk.sqlite'])
+def test_messages_that_a_crash_left_in_sqlites_journal_are_not_passed_over(tmp_path, opened):
     bag = write_bag(tmp_path / 'in', {'/image': (IMAGE, [raw(0), raw(1)])}, StoragePlugin.SQLITE3)
     with closing(sqlite3.connect(bag / 'in.db3')) as recorder:
         recorder.execute('PRAGMA journal_mode=WAL')
@@ -182,13 +182,15 @@ def test_messages_that_a_crash_left_in_sqlites_journal_are_not_passed_over(tmp_p
         # As they lie on the disk while the recorder runs, and when it is killed.
         killed = tmp_path / 'killed'
         shutil.copytree(bag, killed)
-    source = killed if whole_folder else killed / 'in.db3'
-    with pytest.raises(MediaError, match='"sqlite3 .*in.db3 .PRAGMA wal_checkpoint') as caught:
-        run(source, tmp_path / 'out')
-    assert 'in.db3-wal' in str(caught.value) and '\n' not in str(caught.value)
-    with closing(sqlite3.connect(killed / 'in.db3')) as tool:
+    name = 'in.db3' if opened == '.' else opened
+    for suffix in ('', '-wal'):
+        (killed / f'in.db3{suffix}').rename(killed / f'{name}{suffix}')
+    with pytest.raises(MediaError, match=f'"sqlite3 .*{name} .PRAGMA wal_checkpoint') as caught:
+        run(killed / opened, tmp_path / 'out')
+    assert f'{name}-wal' in str(caught.value) and '\n' not in str(caught.value)
+    with closing(sqlite3.connect(killed / name)) as tool:
         tool.execute('PRAGMA wal_checkpoint(TRUNCATE)')
-    stats, _ = run(killed / 'in.db3', tmp_path / 'out')
+    stats, _ = run(killed / name, tmp_path / 'out')
     assert len(stats.rows) == 4
 
 

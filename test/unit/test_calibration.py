@@ -122,6 +122,46 @@ def test_calibrations_of_other_formats_are_named(tmp_path, text, words):
         load(tmp_path, text)
 
 
+ECHO = """\
+header:
+  stamp:
+    sec: 1
+    nanosec: 2
+  frame_id: camera
+height: 480
+width: 640
+distortion_model: plumb_bob
+d:
+- 0.1
+- -0.2
+- 0.0
+- 0.0
+- 0.0
+k: [500.0, 0.0, 319.5, 0.0, 510.0, 239.5, 0.0, 0.0, 1.0]
+r: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+p: [480.0, 0.0, 319.5, 0.0, 0.0, 490.0, 239.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+binning_x: 0
+binning_y: 0
+roi: {x_offset: 0, y_offset: 0, height: 0, width: 0, do_rectify: false}
+"""
+
+
+@pytest.mark.parametrize('end', ['', '---\n', '---\nheight: 1\n---\n'])
+def test_what_ros2_topic_echo_prints(tmp_path, end):
+    assert load(tmp_path, ECHO + end) == load(tmp_path, FILE)
+
+
+@pytest.mark.parametrize(('old', 'new', 'message'), [
+    ('binning_x: 0', 'binning_x: 2', 'binned pixels: take one of whole pictures'),
+    ('width: 0, do', 'width: 320, do', 'a part of the sensor'),
+    ('k: [500.0, ', 'k: [', "'camera_matrix' must have 'data' with 9 numbers"),
+    ('width: 640', 'width: wide', "'image_width' must be a whole number")])
+def test_a_printed_message_that_is_no_calibration(tmp_path, old, new, message):
+    assert old in ECHO
+    with pytest.raises(CalibrationError, match=message):
+        load(tmp_path, ECHO.replace(old, new))
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(CalibrationError, match='cannot read'):
         Calibration.from_yaml(tmp_path / 'none.yaml')
