@@ -11,7 +11,7 @@ import cv2
 from .camera import CameraModel
 from .rescaled import rescaled_info
 from ..errors import CalibrationError, RegistryError
-from ..support.safe_yaml import is_integer, is_number, load_yaml, parse_yaml
+from ..support.safe_yaml import is_integer, is_number, load_yaml, MAX_BYTES, parse_yaml
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 _MAX_SHAPE_ERROR = 0.01
@@ -140,7 +140,10 @@ def _read_ros(path: Path) -> object:
     try:
         data = load_yaml(path)
     except RegistryError:
-        text = path.read_bytes() if path.is_file() else b''
+        if not path.is_file():
+            raise
+        with open(path, 'rb') as file:
+            text = file.read(MAX_BYTES)
         # ros2 topic echo ends each message with a line that begins another document.
         first, separator, _ = text.partition(b'\n---')
         if not separator or not first.strip() or first.startswith(b'---'):
