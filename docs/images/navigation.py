@@ -56,9 +56,12 @@ def main():
     histogram = np.bincount(result.class_mask.reshape(-1), minlength=256)
     entries = legend_entries(result.classes, histogram)
     classes = [(label, color, None) for label, color, share in entries if share > 1e-3]
-    legends = side_by_side([
-        draw_legend(classes, pictures.shape[1] - PIXELS - GAP, text_height=13),
-        draw_legend(grid_legend(result.classes, frame.roles), PIXELS, text_height=13)], gap=GAP)
+    legends = [draw_legend(classes, pictures.shape[1] - PIXELS - GAP, text_height=13),
+               draw_legend(grid_legend(result.classes, frame.roles), PIXELS, text_height=13)]
+    # side_by_side() would stretch the one that has fewer rows.
+    height = max(map(len, legends))
+    legends = side_by_side([np.pad(legend, ((0, height - len(legend)), (0, 0), (0, 0)), 'edge')
+                            for legend in legends], gap=GAP)
     # A palette makes the file a third as large; the most frequent colours stay as they are.
     Image.fromarray(np.vstack((pictures, legends))).quantize(
         256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
