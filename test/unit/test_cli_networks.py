@@ -135,7 +135,8 @@ def test_one_network_whole(tmp_path, capsys, monkeypatch, tty, no_color, coloure
     out = capsys.readouterr().out
     assert ('\x1b[48;2;128;64;128m' in out) == coloured == ('\x1b' in out)
     assert '#804080 road (ground, cost 50)' in out
-    assert 'accuracy 0.939, mIoU 0.710' in out
+    bundled = Registry.load('').get('street')
+    assert f'accuracy {bundled.accuracy:.3f}, mIoU {bundled.mean_iou:.3f}' in out
     assert 'model.safetensors (24.1 MB)' in out
 
 
