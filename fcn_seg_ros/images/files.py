@@ -38,18 +38,21 @@ _ORIENTATION = 0x0112  # EXIF's tag
 _HEIF = re.compile(rb'....ftyp(heic|heix|heim|heis|hevc|mif1|msf1|avif|avis)', re.DOTALL)
 HEIF_ADVICE = ('it is a HEIC or AVIF picture, make it a JPEG or PNG first (heif-convert, '
                'ImageMagick)')
+"""What such a picture is refused with, by whoever meets it first."""
 
 
-def is_picture_name(path: str | os.PathLike[str]) -> bool:
+def is_picture_name(path: str | os.PathLike[str],
+                    suffixes: tuple[str, ...] = PICTURE_SUFFIXES) -> bool:
     """
     Tell by a file's name whether it is to be taken for a picture when a folder is searched.
 
     Hidden files are none: macOS puts ``._name.jpg``, which holds no picture, beside ``name.jpg``.
 
     :param path: the file; it is not looked at.
+    :param suffixes: those that pictures have, in lower case.
     """
     path = Path(path)
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith('.')
+    return path.suffix.lower() in suffixes and not path.name.startswith('.')
 
 
 def read_picture(path: str | os.PathLike[str]) -> UInt8Array:

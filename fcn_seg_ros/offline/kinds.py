@@ -105,15 +105,11 @@ def list_images(source: str | os.PathLike[str]) -> tuple[Path, list[Path]]:
         fixed = next(i for i, part in enumerate(parts) if _GLOB.search(part))
         root = Path(*parts[:fixed])
         found = map(Path, glob.glob(text, recursive=True))
-    paths = [entry for entry in found if _is_listed(entry) and entry.is_file()]
+    suffixes = PICTURE_SUFFIXES + PHONE_SUFFIXES
+    paths = [entry for entry in found if is_picture_name(entry, suffixes) and entry.is_file()]
     if not paths:
         raise MediaError(f'{source} holds no images ({", ".join(PICTURE_SUFFIXES)})')
     return root, sorted(paths, key=_natural)
-
-
-def _is_listed(path: Path) -> bool:
-    return is_picture_name(path) or (
-        path.suffix.lower() in PHONE_SUFFIXES and not path.name.startswith('.'))
 
 
 def beginning_of(path: Path) -> bytes:

@@ -11,9 +11,6 @@ from .teacher import Trainable
 Heads: TypeAlias = tuple[torch.Tensor, torch.Tensor | None]
 """The scores of the decoder and of the head at stride 32, if there is one."""
 
-_FIRST_IMITATED = 1
-"""Place among the features of the first that is imitated: that of stride 4."""
-
 
 class Student(nn.Module):
     """
@@ -42,17 +39,17 @@ class Student(nn.Module):
             return self.model.forward_all(batch), []
         features = self.model.features(batch)
         projected = [projection(feature) for projection, feature
-                     in zip(self.projections, features[_FIRST_IMITATED:])]
+                     in zip(self.projections, imitated(features))]
         return self.model.score_all(features), projected
 
 
 def imitated(features: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     """
-    Return those of a teacher's features that a student has projections for.
+    Return those features, of a student or its teacher, that are imitated: from stride 4 on.
 
     :param features: at strides 2, 4, 8, 16 and 32.
     """
-    return features[_FIRST_IMITATED:]
+    return features[1:]
 
 
 def imitation_loss(projected: list[torch.Tensor], wanted: tuple[torch.Tensor, ...]
@@ -82,7 +79,6 @@ def _standardised(feature: torch.Tensor) -> torch.Tensor:
 def _channels(network: Trainable) -> list[int]:
     with torch.no_grad():
         mode = network.training
-        sizes = [feature.shape[1] for feature
-                 in network.eval().features(torch.zeros(1, 3, 64, 64))]
+        features = imitated(network.eval().features(torch.zeros(1, 3, 64, 64)))
         network.train(mode)
-    return sizes[_FIRST_IMITATED:]
+    return [feature.shape[1] for feature in features]

@@ -15,7 +15,6 @@ from ..inference.preprocess import Preprocessor
 from ..networks.decoders import DECODERS
 from ..networks.model import FCNResNet18, interpolate_scores
 from ..networks.registry import Network
-from ..support.arrays import Size
 
 _STEP = 4
 """Every so many rows and columns a pixel is looked at: neighbours say the same."""
@@ -34,8 +33,7 @@ def labelled_scores(model: FCNResNet18, network: Network, pictures: LabelledPict
     :param indices: which of them.
     :returns: float tensor N x C and int64 tensor N, of pixels that have a class.
     """
-    size = Size(network.height, network.width)
-    preprocess = Preprocessor(size, network.mean, network.std)
+    preprocess = Preprocessor(network.size, network.mean, network.std)
     found: list[tuple[torch.Tensor, torch.Tensor]] = []
     for index in indices:
         image, labels = pictures[index]
