@@ -10,14 +10,13 @@ import argparse
 from pathlib import Path
 
 import cv2
+import drawn
 from fcn_seg_ros.images.drawing import draw_legend, legend_entries, side_by_side
 from fcn_seg_ros.networks.loading import load_installed
 from fcn_seg_ros.support.arrays import Size
 from fcn_seg_ros.training.evaluate import Predictor
 import numpy as np
-from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
 HEIGHT = 380
 """Pixels of each picture."""
 ALPHA = 0.6
@@ -29,9 +28,7 @@ def main():
     parser.add_argument('--network', default='fcn-resnet18-street')
     parser.add_argument('--output', type=Path, default=Path(__file__).with_suffix('.png'))
     args = parser.parse_args()
-    photo = cv2.cvtColor(cv2.imread(str(ROOT / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
-    photo = cv2.resize(photo, None, fx=HEIGHT / photo.shape[0], fy=HEIGHT / photo.shape[0],
-                       interpolation=cv2.INTER_AREA)
+    photo = drawn.street(HEIGHT)
     network, model, classes, _ = load_installed(args.network)
     panels, histogram = [], np.zeros(256, np.int64)
     for head, scores in (('stride32', 'grid'), ('stride32', 'interpolated'),
@@ -46,10 +43,7 @@ def main():
         'stride 32: winner of each cell', 'stride 32: scores interpolated',
         f'stride {model.stride}: scores interpolated'])
     legend = draw_legend(legend_entries(classes), pictures.shape[1], text_height=13)
-    # A palette makes the file a third as large.
-    Image.fromarray(np.vstack((pictures, legend))).quantize(
-        256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
-            args.output, optimize=True)
+    drawn.save((pictures, legend), args.output)
 
 
 if __name__ == '__main__':

@@ -12,12 +12,11 @@ import hashlib
 from pathlib import Path
 
 import cv2
+import drawn
 from fcn_seg_ros.images.drawing import draw_legend, legend_entries, side_by_side
 from fcn_seg_ros.networks.classes import ClassSet
 import numpy as np
-from PIL import Image, PngImagePlugin
 
-ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 512, 288
 """Pixels of the bundled network's input."""
 STRIDES = (32, 16, 8, 4)
@@ -34,18 +33,17 @@ def main():
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument('--folder', type=Path, default=Path(__file__).parent)
     folder = parser.parse_args().folder
-    photo = cv2.cvtColor(cv2.imread(str(ROOT / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
-    seen = cv2.resize(photo, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-    save(side_by_side([with_cells(seen, stride) for stride in STRIDES],
-                      [f'stride {stride}: {WIDTH // stride} x {HEIGHT // stride} scores'
-                       for stride in STRIDES]), folder / 'strides.png')
-    save(np.vstack([titled(title, class_set(name)) for name, title in LEGENDS.items()]),
-         folder / 'legends.png', made_from=digest())
+    seen = cv2.resize(drawn.street(), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    drawn.save([side_by_side([with_cells(seen, stride) for stride in STRIDES],
+                             [f'stride {stride}: {WIDTH // stride} x {HEIGHT // stride} scores'
+                              for stride in STRIDES])], folder / 'strides.png')
+    drawn.save([titled(title, class_set(name)) for name, title in LEGENDS.items()],
+               folder / 'legends.png', made_from=digest())
 
 
 def class_set(name):
     """Return one of the package's class sets."""
-    return ClassSet.from_yaml(ROOT / 'config' / 'classes' / f'{name}.yaml')
+    return ClassSet.from_yaml(drawn.ROOT / 'config' / 'classes' / f'{name}.yaml')
 
 
 def digest():
@@ -68,15 +66,6 @@ def titled(title, classes):
     """Return a class set's legend below its title."""
     legend = draw_legend(legend_entries(classes), LEGEND_WIDTH, text_height=13)
     return side_by_side([legend], [title])
-
-
-def save(picture, path, made_from=''):
-    """Write a picture with a palette, which makes the file a third as large."""
-    text = PngImagePlugin.PngInfo()
-    text.add_text('made_from', made_from)
-    Image.fromarray(picture).quantize(
-        256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
-            path, optimize=True, pnginfo=text)
 
 
 if __name__ == '__main__':

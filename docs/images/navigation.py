@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 import cv2
+import drawn
 from fcn_seg_ros import Segmenter
 from fcn_seg_ros.geometry.calibration import Calibration
 from fcn_seg_ros.geometry.camera import CameraModel
@@ -24,9 +25,7 @@ from fcn_seg_ros.navigation.obstacles import CloudLimits
 from fcn_seg_ros.navigation.points import rgb_table
 from fcn_seg_ros.navigation.roles import MAX_COST, RoleTable
 import numpy as np
-from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
 FIELD_OF_VIEW, HEIGHT, PITCH = 65.0, 1.6, -0.105
 """Degrees, m, rad."""
 EXTENT, CELL, PIXELS = 16.0, 0.1, 480
@@ -44,7 +43,7 @@ def main():
     parser.add_argument('--network', default='fcn-resnet18-street')
     parser.add_argument('--output', type=Path, default=Path(__file__).with_suffix('.png'))
     args = parser.parse_args()
-    image = cv2.cvtColor(cv2.imread(str(ROOT / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
+    image = drawn.street()
     result = Segmenter(args.network, device='cpu')(image)
     pose = Pose.from_mount(height=HEIGHT, pitch=PITCH)
     frame = place(result, image.shape[:2], pose)
@@ -62,10 +61,7 @@ def main():
     height = max(map(len, legends))
     legends = side_by_side([np.pad(legend, ((0, height - len(legend)), (0, 0), (0, 0)), 'edge')
                             for legend in legends], gap=GAP)
-    # A palette makes the file a third as large; the most frequent colours stay as they are.
-    Image.fromarray(np.vstack((pictures, legends))).quantize(
-        256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
-            args.output, optimize=True)
+    drawn.save((pictures, legends), args.output)
 
 
 def place(result, size, pose):

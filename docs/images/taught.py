@@ -8,11 +8,9 @@ Draw docs/images/taught.png: the demo's street by the bundled network and by one
 from pathlib import Path
 import sys
 
-import cv2
+import drawn
 from fcn_seg_ros import Segmenter
 from fcn_seg_ros.images.drawing import draw_legend, legend_entries, side_by_side
-import numpy as np
-from PIL import Image
 
 HEIGHT = 380
 """Pixels of each picture."""
@@ -23,20 +21,14 @@ def main():
     """Draw the picture."""
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    root = Path(__file__).resolve().parents[2]
-    photo = cv2.cvtColor(cv2.imread(str(root / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
-    photo = cv2.resize(photo, None, fx=HEIGHT / photo.shape[0], fy=HEIGHT / photo.shape[0],
-                       interpolation=cv2.INTER_AREA)
+    photo = drawn.street(HEIGHT)
     panels = [photo]
     for weights in (sys.argv[1], ''):
         segmenter = Segmenter(weights=weights, device='cpu', precision='fp32')
         panels.append(segmenter(photo).overlay(ALPHA))
     pictures = side_by_side(panels, ['camera', 'no. 3', 'no. 4: with a teacher'])
     legend = draw_legend(legend_entries(segmenter.classes), pictures.shape[1], text_height=13)
-    # A palette makes the file a third as large.
-    Image.fromarray(np.vstack((pictures, legend))).quantize(
-        256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
-            Path(__file__).with_suffix('.png'), optimize=True)
+    drawn.save((pictures, legend), Path(__file__).with_suffix('.png'))
 
 
 if __name__ == '__main__':
