@@ -55,11 +55,17 @@ def run(args: argparse.Namespace) -> None:
         dynamic_batch=args.dynamic_batch, mean=network.mean, std=network.std)
     print(path)
     if args.int8:
-        print(_export_int8(args.output, args.int8))
+        print(write_int8(args.output, args.int8))
 
 
-def _export_int8(folder: str, pictures: str) -> Path:
-    """Write the int8 graph of an exported network; return its path."""
+def write_int8(folder: str, pictures: str) -> Path:
+    """
+    Write the int8 graph of a network beside its weights; return its path.
+
+    :param folder: of the network, with its network.yaml.
+    :param pictures: folder of pictures to calibrate on.
+    :raises FcnSegError: when there is no such network or picture, or onnx is missing.
+    """
     from ..inference.engines.quantized import quantize
     from ..inference.preprocess import Preprocessor
     from ..networks.loading import load_installed
