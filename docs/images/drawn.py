@@ -1,20 +1,24 @@
-"""What the figures have in common: the demo's street, and how they are kept."""
+"""What the figures share: whose package draws them, the demo's street, how they are kept."""
 
 from pathlib import Path
+import sys
 
 import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
 ROOT = Path(__file__).resolve().parents[2]
+# The package and the network of this checkout are drawn, not those that are installed.
+sys.path.insert(0, str(ROOT))
 
 
 def street(height=None):
     """Return the demo's street as RGB, of some height in pixels or as it is."""
     photo = cv2.cvtColor(cv2.imread(str(ROOT / 'demo' / 'street.jpg')), cv2.COLOR_BGR2RGB)
-    scale = height / photo.shape[0] if height else 1
-    return photo if scale == 1 else cv2.resize(photo, None, fx=scale, fy=scale,
-                                               interpolation=cv2.INTER_AREA)
+    if height is None:
+        return photo
+    scale = height / photo.shape[0]
+    return cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def save(parts, path, **text):

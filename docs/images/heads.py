@@ -30,13 +30,12 @@ def main():
     args = parser.parse_args()
     photo = drawn.street(HEIGHT)
     network, model, classes, _ = load_installed(args.network)
-    panels, histogram = [], np.zeros(256, np.int64)
+    panels = []
     for head, scores in (('stride32', 'grid'), ('stride32', 'interpolated'),
                          ('main', 'interpolated')):
         predictor = Predictor(model, classes, Size(network.height, network.width), network.mean,
                               network.std, head=head, scores=scores)
         (ids, _), = predictor([photo], [Size(*photo.shape[:2])])
-        histogram += np.bincount(ids.ravel(), minlength=256)
         colors = np.asarray(classes.colors, np.uint8)[ids]
         panels.append(cv2.addWeighted(colors, ALPHA, photo, 1 - ALPHA, 0))
     pictures = side_by_side(panels, [

@@ -18,13 +18,13 @@ import sys
 import tempfile
 
 import cv2
+from drawn import ROOT
 from fcn_seg_ros.cli.main import main as fcn_seg
 from fcn_seg_ros.images.drawing import draw_label
 from fcn_seg_ros.networks.loading import load_installed
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
 SHEET_WIDTH, QUALITY = 1000, 70
 """Pixels; of the JPEG files, 1 to 100."""
 PART = slice(90, 330), slice(300, 768)
