@@ -231,10 +231,11 @@ def _spin(node: Node) -> None:
 
 def _close(node: Node | None, spinning: threading.Thread | None) -> None:
     try:
-        rclpy.try_shutdown()
-        # Jazzy's try_shutdown() leaves rclpy's own thread for signals running, which ends
-        # the process with an abort when it is still there at the end.
+        # This waits for rclpy's thread for signals.  The process ends with SIGSEGV when that
+        # triggers guard conditions of an executor that is destroyed meanwhile, and with an abort
+        # when it is still there at the end (Jazzy's try_shutdown() leaves it).
         uninstall_signal_handlers()
+        rclpy.try_shutdown()
         if spinning is not None:
             spinning.join()
         if node is not None:

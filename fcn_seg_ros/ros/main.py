@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -80,6 +81,8 @@ def _run(args: list[str] | None) -> int:
         _spin(executor, rclpy.ok)
     except ExternalShutdownException:
         pass
+    except KeyboardInterrupt:
+        _wait_for_shutdown()
     except ParameterException as error:
         return _complain(error)
     except BaseException:
@@ -105,6 +108,19 @@ def _spin(executor: 'Executor', keep_on: Callable[[], bool]) -> None:
             executor.spin()
 
 
+def _wait_for_shutdown() -> None:
+    """
+    Wait until the context is shut down, after a KeyboardInterrupt.
+
+    Python raises it as soon as the signal is there, rclpy's thread for signals shuts the
+    context down a moment later, and what breaks off then (a download) asks the context.
+    """
+    import rclpy
+    end = time.monotonic() + _GRACE
+    while rclpy.ok() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def _complain(error: Exception) -> int:
     print(f'segmentation_node: {str(error).splitlines()[0]}', file=sys.stderr)
     return 1
@@ -118,7 +134,14 @@ def _close(node: 'SegmentationNode | None', executor: 'Executor | None') -> None
     shared memory (config/fastdds.xml: 64 MiB), which would outlive the process.
     """
     import rclpy
+    from rclpy.signals import uninstall_signal_handlers
     try:
+        if not rclpy.ok():  # the process ends soon, whatever holds it back
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+        # This waits for rclpy's thread for signals, which may be about to trigger the
+        # executor's guard conditions: destroyed meanwhile, they end the process with SIGSEGV.
+        uninstall_signal_handlers()
         if executor is not None:
             # It holds on to what it waited for last.  A service may be in a long load.
             executor.shutdown(timeout_sec=0)

@@ -12,6 +12,7 @@ from networks import ENGINE_CLASS
 import pytest
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image
+from slow_trigger import build_slow_trigger
 from without_torch import HAS_TORCH
 
 LARGE, LARGE_BYTES = ({}, 30 << 20) if HAS_TORCH else (
@@ -35,6 +36,16 @@ def hang(self, batch):
     threading.Event().wait()
 Engine.__call__ = hang
 """
+
+AT_WORK = """
+import fcn_seg_ros.ros.node as nodes
+def work(self):
+    print('at work', flush=True)
+    while True:
+        pass
+nodes.SegmentationNode._watch = work
+"""
+"""A node whose main thread computes, so that a KeyboardInterrupt stops it at once."""
 
 
 def change(graph, transition):
@@ -157,6 +168,19 @@ def test_signals_end_the_process_whatever_it_does(nodes, number):
             # It took its leave: the others do not wait for its lease of 20 s to run out.
             graph.wait_until(lambda name=name: not graph.node.count_publishers(
                 f'/{name}/overlay'), 'the end of the outputs', 10)
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_rclpy_is_done_with_a_signal_before_the_executor_goes(nodes, tmp_path, monkeypatch, count):
+    """Its thread for signals would trigger what is gone: SIGSEGV, once in some thousand ends."""
+    monkeypatch.setenv('LD_PRELOAD', str(build_slow_trigger(tmp_path)))
+    node = nodes.start(prelude=AT_WORK, autostart=False)
+    monkeypatch.undo()
+    node.wait_for_log('at work')
+    for _ in range(count - 1):
+        node.process.send_signal(signal.SIGINT)
+    assert node.stop()[0] == 0
+    assert 'Traceback' not in node.log
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -6,6 +6,7 @@ import os
 import sys
 
 import rclpy
+from rclpy.signals import SignalHandlerOptions
 
 from . import nodes
 from .camera import CameraExamination, Topics
@@ -36,7 +37,8 @@ def main() -> None:
     """Read options from the first argument, and print findings, one JSON list."""
     options = Options(**json.loads(sys.argv[1]))
     os.environ.update(profile_environment())  # Fast DDS reads it at init
-    rclpy.init(args=[])
+    # Ctrl-C ends it like any program; rclpy's handlers and what is destroyed here would race.
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         found = examine(options)
     finally:
