@@ -8,6 +8,7 @@ import torch
 from .distillation import Distillation
 from .loader import TrainingSet
 from .losses import SegmentationLoss
+from .number_format import recipe_autocast
 from .recipe import Recipe
 from .student import Student
 
@@ -58,18 +59,6 @@ def seconds_per_step(recipe: Recipe, model: Student, loss: SegmentationLoss,
         computing = (time.perf_counter() - begin) / _STEPS
     # Loader processes work while the network does.
     return max(computing, loading / recipe.workers) if recipe.workers else computing + loading
-
-
-def recipe_autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """
-    Return the context in which the network computes in the recipe's number format.
-
-    :param recipe: its key ``amp``; fp16 is for CUDA only.
-    :param device: where the network is.
-    """
-    kinds = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'none': None}
-    enabled = recipe.amp != 'none' and not (recipe.amp == 'fp16' and device.type == 'cpu')
-    return torch.autocast(device.type, kinds[recipe.amp] if enabled else None, enabled=enabled)
 
 
 def in_words(seconds: float) -> str:

@@ -18,13 +18,14 @@ from .datasets import Cached, Items, LabelledPictures, open_dataset
 from .datasets.unlabelled import Joined, UnlabelledPictures
 from .distillation import load_distillation
 from .distributed import join_processes
-from .estimate import in_words, recipe_autocast, seconds_per_step
+from .estimate import in_words, seconds_per_step
 from .evaluate import evaluate, Evaluation, Predictor
 from .folder import write_network
 from .initial import initial_model
 from .loader import EpochBatches, mix_seed, training_loader, TrainingSet
 from .logs import Logs
 from .losses import class_weights, SegmentationLoss
+from .number_format import recipe_autocast, say_if_fp32
 from .optimization import Average, learning_rate, make_optimizer
 from .recipe import Recipe
 from .student import Student
@@ -143,6 +144,7 @@ class Trainer:
         :returns: {'mean_iou': .., 'accuracy': .., 'best_mean_iou': ..} of the validation set.
         """
         scores: dict[str, float] = {}
+        say_if_fp32(self.recipe, self.device, say=self.processes.is_main)
         try:
             self._say_how_long()
             while self.epoch < self.recipe.epochs and not self._has_converged():
@@ -161,8 +163,7 @@ class Trainer:
 
     def _has_converged(self) -> bool:
         """Tell whether the recipe's patience is at its end."""
-        patience = self.recipe.patience
-        if not patience or self.stale < patience:
+        if not 0 < self.recipe.patience <= self.stale:
             return False
         if self.processes.is_main:
             _log.info('stopped after epoch %d: no better in %d evaluations', self.epoch,
