@@ -185,6 +185,15 @@ def test_auto_takes_an_int8_graph_where_the_cpu_computes_in_it(
     assert (segmenter.engine.name, segmenter.engine.precision) == ('onnxruntime', expected)
 
 
+@pytest.mark.parametrize(('flags', 'int8', 'bf16'), [
+    ('fpu sse4_2 avx', False, False), ('fpu avx avx2', True, False),
+    ('fpu avx2 avx_vnni', True, False), ('fpu avx2 avx512_vnni avx512_bf16', True, True),
+    ('fp asimd asimddp i8mm', False, False)])
+def test_what_a_cpu_computes_in(monkeypatch, flags, int8, bf16):
+    monkeypatch.setattr(engines, '_cpu_flags', lambda: set(flags.split()))
+    assert (engines.computes_int8(), engines.computes_bf16()) == (int8, bf16)
+
+
 def test_without_pytorch_auto_takes_the_int8_graph(exported, monkeypatch, caplog):
     found = engines.find_spec
     monkeypatch.setattr(engines, 'find_spec', lambda name: name != 'torch' and found(name) or None)

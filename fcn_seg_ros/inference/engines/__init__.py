@@ -54,8 +54,13 @@ def computes_bf16() -> bool:
 
 
 def computes_int8() -> bool:
-    """Tell whether this CPU has instructions for sums of 8-bit products: x86's VNNI."""
-    return not _cpu_flags().isdisjoint(('avx512_vnni', 'avx_vnni'))
+    """
+    Tell whether this CPU has instructions for sums of 8-bit products: x86's VNNI, or AVX2.
+
+    AVX2 adds pairs of them in 16 bits, in which weights of 7 bits do not overflow.  ONNX Runtime
+    takes 0.6 times as long with it as in fp32 (bundled network, AMD, without VNNI).
+    """
+    return not _cpu_flags().isdisjoint(('avx2', 'avx512_vnni', 'avx_vnni'))
 
 
 def _cpu_flags() -> set[str]:
