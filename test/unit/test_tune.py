@@ -7,6 +7,7 @@ import logging
 import cv2
 from fcn_seg_ros import Segmenter
 from fcn_seg_ros.bench import tune
+from fcn_seg_ros.cli import tune as command
 from fcn_seg_ros.cli.main import main
 from fcn_seg_ros.errors import FcnSegError
 from fcn_seg_ros.inference import tuning
@@ -17,6 +18,17 @@ import pytest
 from tiny_network import LABELS, tiny_models_dir
 
 CHOICE = Choice('torch', 'fp32', 12.5, 1.0, True, '2026-01-31')
+
+
+def test_what_auto_takes_unasked_is_accurate_enough_for_the_command():
+    """Else ``fcn-seg tune`` chose a slower engine for the bundled network than auto does."""
+    pytest.importorskip('onnxruntime')
+    pytest.importorskip('torch')
+    exact, rounded = (Segmenter('fcn-resnet18-street', device='cpu', engine='onnxruntime',
+                                precision=precision) for precision in ('fp32', 'int8'))
+    agreement = np.mean([exact(picture).class_mask == rounded(picture).class_mask
+                         for picture in command._pictures('')])
+    assert command.LEAST_AGREEMENT <= agreement < 1
 
 
 @pytest.fixture
