@@ -9,6 +9,7 @@ cannot be had.  Modules are imported only when their engine is wanted: PyTorch t
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
@@ -63,11 +64,12 @@ def computes_int8() -> bool:
     return not _cpu_flags().isdisjoint(('avx2', 'avx512_vnni', 'avx_vnni'))
 
 
-def _cpu_flags() -> set[str]:
+@cache  # a training asks with every step
+def _cpu_flags() -> frozenset[str]:
     try:
-        return set(Path('/proc/cpuinfo').read_text().split())
+        return frozenset(Path('/proc/cpuinfo').read_text().split())
     except OSError:
-        return set()
+        return frozenset()
 
 
 def create_engine(model: 'FCNResNet18', *, size: Sequence[int], device: Any,
