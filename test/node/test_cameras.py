@@ -11,15 +11,26 @@ CAMERAS = [f'camera{index}' for index in range(4)]
 SLOW = ENGINE_CLASS + """
 import time
 
-call = Engine.__call__
+from fcn_seg_ros.ros.inputs.image import CameraInput
+
+inputs = []
+create, call = CameraInput.__init__, Engine.__call__
+
+def created(self, *args, **kwargs):
+    create(self, *args, **kwargs)
+    inputs.append(self)
 
 def slow(self, batch):
-    time.sleep(0.05)
     print('batch of', len(batch), flush=True)
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end and any(camera._frame is None for camera in inputs):
+        time.sleep(0.002)
     return call(self, batch)
 
+CameraInput.__init__ = created
 Engine.__call__ = slow
 """
+"""A network that is slower than the cameras: another frame of each waits when it is done."""
 BATCHES = SLOW + """
 init = Engine.__init__
 
@@ -46,7 +57,9 @@ class Bench:
         self.node = nodes.start(prelude=prelude, cameras=CAMERAS)
         self.graph = graph = nodes.graph
         self.cameras = [graph.camera(f'{name}/image') for name in CAMERAS]
-        self.masks = [graph.listen(Image, f'/segmentation/{name}/class_mask')
+        # Deep enough that no mask is lost where this process is the slower one: what a test
+        # counts here are the node's frames, not how many of them it had the time to read.
+        self.masks = [graph.listen(Image, f'/segmentation/{name}/class_mask', depth=1000)
                       for name in CAMERAS]
         for camera in self.cameras:
             graph.wait_for_subscribers(camera)
