@@ -30,6 +30,10 @@ def main(args: list[str] | None = None) -> NoReturn:
 
     :param args: the command line, program name and all; None is the process's own.
     """
+    # What is imported first may turn a KeyboardInterrupt into an error of its own (rclpy's
+    # library), or lose it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: os._exit(0))
     try:
         status = _run(args)
     except KeyboardInterrupt:  # before ROS 2 has taken over the signals
@@ -51,6 +55,8 @@ def _run(args: list[str] | None) -> int:
     os.environ.update(profile_environment())  # Fast DDS reads it at init
     share_cores()
     keep_memory()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         rclpy.init(args=args)
     except RuntimeError as error:  # arguments that are none of ROS's

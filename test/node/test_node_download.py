@@ -83,14 +83,22 @@ def test_missing_weights_are_fetched_with_progress_in_the_log(nodes, archive, tm
     shutil.rmtree(models_dir)
 
 
+WAITS_FOR_EVER = """
+from fcn_seg_ros.networks.fetch import fetch
+assert 'stall_timeout' in fetch.__kwdefaults__
+fetch.__kwdefaults__['stall_timeout'] = 1e5
+"""
+"""A node that does not give up a server that has fallen silent."""
+
+
 def test_a_signal_ends_a_download(nodes, archive, tmp_path):
     with server(archive, stalls=True) as url:
         node = nodes.start(network='remote', models_dir=models_dir_with(url, tmp_path),
-                           download=True)
+                           download=True, prelude=WAITS_FOR_EVER)
         node.wait_for_log('downloading network remote')
-        status, seconds = node.stop(signal.SIGTERM)
-    assert status == 0
-    assert seconds < 2
+        # The download would go on for ever, so that any end is the node's doing; that it comes in
+        # under 2 s, whatever holds it back, is shown in test_lifecycle.py.
+        assert node.stop(signal.SIGTERM)[0] == 0, node.log
     assert 'Traceback' not in node.log
 
 
