@@ -11,16 +11,20 @@ from types import SimpleNamespace
 
 from fcn_seg_ros.doctor.finding import Level
 from fcn_seg_ros.doctor.graph import check_graph
+from fcn_seg_ros.ros.doctor import nodes as doctor
 from graph import BEST_EFFORT, image_message, picture, RELIABLE
 from networks import ENGINE
 import pytest
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import GetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 PATIENCE = 20.0
 """Seconds that what is there is waited for: a moment, and more on a busy machine."""
-SHORT = 4.0
-"""Seconds that what is missing is waited for."""
+SHORT = 8.0
+"""Seconds that what is missing is waited for, and what is there has to be found in."""
 ACTIVE = 'waiting for images'
 START = 120.0
 """Seconds that a node may take to start on a busy machine."""
@@ -93,6 +97,30 @@ def test_a_good_graph(nodes, ask):
     assert 0.5 < rate < 25
     assert about(found, '/camera_info', 'calibrated, for images of 64x48')
     assert about(found, 'camera pose', 'mount.height is 0.5 m')
+
+
+@pytest.mark.parametrize(('lost', 'answers'), [(1, True), (99, False)])
+def test_a_node_whose_answer_gets_lost_is_asked_again(nodes, monkeypatch, lost, answers):
+    monkeypatch.setattr(doctor, '_ASK_AGAIN', 0.2)
+    watch = SimpleNamespace(node=nodes.graph.node, wait_until=lambda condition: any(
+        condition() or time.sleep(0.05) for _ in range(20)))
+    values = [ParameterValue(type=ParameterType.PARAMETER_STRING, string_value='compressed'),
+              *[ParameterValue()] * (len(doctor.PARAMETERS) - 1)]
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        future = Future()
+        if len(asked) > lost:
+            future.set_result(GetParameters.Response(values=values))
+        return future
+
+    monkeypatch.setattr(nodes.graph.node, 'create_client', lambda *_: SimpleNamespace(
+        service_is_ready=lambda: True, call_async=answer))
+    monkeypatch.setattr(nodes.graph.node, 'destroy_client', lambda client: None)
+    found = doctor._ask(watch, '/segmentation', ())
+    assert found.answers == answers and len(asked) > 1
+    assert found.parameters['image_transport'] == ('compressed' if answers else 'raw')
 
 
 def test_an_empty_graph(nodes, ask):
@@ -174,7 +202,7 @@ def test_an_encoding_that_nobody_can_decode(nodes, ask):
 
 def test_a_camera_that_is_silent(nodes, ask):
     nodes.graph.camera('image')
-    found = bad(ask(patience=SHORT), '/image', 'no image has come in 4 s', Level.FAULT)
+    found = bad(ask(patience=SHORT), '/image', f'no image has come in {SHORT:g} s', Level.FAULT)
     assert 'DDS profile' in found.remedy
 
 

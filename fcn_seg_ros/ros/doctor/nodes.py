@@ -19,6 +19,8 @@ from ...doctor.finding import Finding, Level
 
 PARAMETERS = ('image_transport', 'rectified', 'ground_frame', 'mount.height')
 """What has to be known of a node to listen as it does."""
+_ASK_AGAIN = 2.0
+"""Seconds after which a question counts as lost."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,26 @@ def _state(segmentation: SegmentationNode) -> Finding:
 
 
 def _ask(watch: Watch, speaker: str, statuses: tuple[DiagnosticStatus, ...]) -> SegmentationNode:
-    """Ask a node for its parameters; it may be too busy, or of another machine, to answer."""
+    """
+    Ask a node for its parameters; it may be too busy, or of another machine, to answer.
+
+    It is asked again and again: rmw_fastrtps drops the answer to a client that the node has not
+    discovered within 0.1 s, which a busy machine may take.
+    """
     values = defaults()
     client: Any = watch.node.create_client(GetParameters, f'{speaker}/get_parameters')
+    futures: list[Any] = []
+
+    def answered() -> bool:
+        if time.monotonic() > began + _ASK_AGAIN * len(futures):
+            futures.append(client.call_async(GetParameters.Request(names=PARAMETERS)))
+        return any(future.done() for future in futures)
+
     answers = False
     if watch.wait_until(client.service_is_ready):
-        future = client.call_async(GetParameters.Request(names=PARAMETERS))
-        response = future.result() if watch.wait_until(future.done) else None
-        if response is not None:
+        began = time.monotonic()
+        if watch.wait_until(answered):
+            response = next(future.result() for future in futures if future.done())
             values |= zip(PARAMETERS, map(parameter_value_to_python, response.values))
             answers = True
     watch.node.destroy_client(client)
