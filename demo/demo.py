@@ -95,20 +95,28 @@ def stop(processes):
 
 
 def record(recorders, node, processes, seconds):
-    """Spin until every camera has results, then for ``seconds`` more."""
+    """
+    Spin until every camera has results, then for ``seconds`` more, and until it has some again.
+
+    Returns the seconds that this took.
+    """
     deadline = time.monotonic() + START_TIMEOUT
-    end = None
-    while end is None or time.monotonic() < end:
+    began = None
+    while (began is None or time.monotonic() < began + seconds
+           or not all(r.latencies for r in recorders)):
         rclpy.spin_once(node, timeout_sec=0.2)
         for process in processes:
             if process.poll() is not None:
                 raise SystemExit(f"demo: '{process.args[0]}' ended with {process.returncode}")
-        if end is None and all(r.latencies for r in recorders):
+        if began is None and all(r.latencies for r in recorders):
             for recorder in recorders:  # the first frames came while all was starting
                 recorder.latencies.clear()
-            end = time.monotonic() + seconds
-        elif end is None and time.monotonic() > deadline:
-            raise SystemExit(f'demo: nothing arrived within {START_TIMEOUT:.0f} s')
+            began = time.monotonic()
+            deadline = began + seconds + START_TIMEOUT
+        elif time.monotonic() > deadline:
+            missing = ', '.join(r.camera for r in recorders if not r.latencies)
+            raise SystemExit(f'demo: no whole frame of {missing} arrived in {START_TIMEOUT:.0f} s')
+    return time.monotonic() - began
 
 
 def report(recorders, seconds):
@@ -118,7 +126,7 @@ def report(recorders, seconds):
     for recorder in recorders:
         frames = recorder.complete()
         if not frames:
-            raise SystemExit(f'demo: no whole frame of {recorder.camera} arrived')
+            raise SystemExit(f'demo: no picture of {recorder.camera} arrived with its results')
         rate = len(recorder.latencies) / seconds
         p50, p95 = np.percentile(recorder.latencies, (50, 95)) * 1000
         print(f'\n{recorder.camera}: {rate:.1f} frames a second, latency from the camera to the '
@@ -164,8 +172,8 @@ def main():
     node = rclpy.create_node('demo_recorder')
     try:
         recorders = [Recorder(node, camera) for camera in CAMERAS]
-        record(recorders, node, processes, args.seconds)
-        rows, row_titles, histogram = report(recorders, args.seconds)
+        seconds = record(recorders, node, processes, args.seconds)
+        rows, row_titles, histogram = report(recorders, seconds)
     finally:
         stop(processes)
         node.destroy_node()

@@ -1,10 +1,12 @@
 """The README's demo: node and camera processes, from frames to the picture."""
 
+import os
 from pathlib import Path
 import subprocess
 import sys
 
 import cv2
+from graph import Domain
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,9 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope='module')
 def demo(tmp_path_factory):
     output = tmp_path_factory.mktemp('demo')
+    domain = Domain()
     run = subprocess.run(
         [sys.executable, ROOT / 'demo' / 'demo.py', '--seconds', '4', '--output', output],
+        env=os.environ | {'ROS_DOMAIN_ID': str(domain.number)},
         capture_output=True, text=True, timeout=300, check=False)
+    domain.release()
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout, output
 

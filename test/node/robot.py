@@ -108,6 +108,16 @@ class Robot:
         """Return how often a kind of problem has been counted."""
         return int(self.values().get(f'problems: {kind}', 0))
 
+    def reports(self, kind, word, before):
+        """
+        Tell whether a problem has come up again, and its newest text has a word.
+
+        :param before: how often it had been counted.  What was counted since may still be an
+            earlier frame's, which is why the word is waited for as well.
+        """
+        return (self.problems(kind) > before
+                and word in self.values().get(f'last problem: {kind}', ''))
+
     def request(self, **values):
         """Set parameters in one request, see :meth:`.Graph.set_atomically`."""
         return self.graph.set_atomically(**values)

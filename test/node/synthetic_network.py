@@ -1,5 +1,5 @@
 """
-A network that knows the synthetic world, trained in 40 seconds of one core.
+A network that knows the synthetic world, trained in 40 to 90 seconds of one core.
 
 Where PyTorch is not installed it is a graph that knows the world's colours instead (graphs.py).
 """

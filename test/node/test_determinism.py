@@ -56,6 +56,8 @@ def replay(graph, path, camera, clock, masks, confidences):
         clock.publish(Clock(clock=Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)))
         masks.clear()
         confidences.clear()
+        # Once: the listeners have had both outputs, so that all have discovered each other and
+        # what is reliable arrives.
         camera.publish(message)
         pair = [listener.wait_for_stamp(message.header.stamp)
                 for listener in (masks, confidences)]

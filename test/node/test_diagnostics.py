@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from fcn_seg_ros.ros.diagnostics import PERIOD
 from graph import image_message, new_header, parameter_messages, picture
 from networks import ENGINE
 import pytest
@@ -39,7 +40,7 @@ class Bench:
             return status and status.level == level and text in status.message
 
         try:
-            self.graph.wait_until(met, f'{name}: {level!r} {text}', 60)
+            self.graph.wait_until(met, f'{name}: {level!r} {text}')
         except AssertionError as error:
             raise AssertionError(f'{error}, but {self.status(name)}') from None
         return self.status(name)
@@ -94,10 +95,13 @@ def test_who_waits_for_class_names_that_cannot_come_is_warned_of(bench):
 def test_a_message_a_second(bench):
     bench.wait_for('network', OK)
     bench.listener.clear()
-    bench.graph.wait_until(lambda: len(bench.listener.messages) == 5, 'five messages')
+    bench.graph.wait_until(lambda: len(bench.listener.messages) >= 7, 'seven messages')
     stamps = [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9
               for m in bench.listener.messages]
-    assert (stamps[-1] - stamps[0]) / 4 == pytest.approx(1.0, abs=0.25)
+    assert PERIOD == 1.0
+    # A busy machine makes messages late, and one that follows a late one comes on time: of the six
+    # pauses the first two may be anything together, but the others are whole ones, or longer.
+    assert stamps[6] - stamps[0] > 4 * PERIOD - 0.05
 
 
 def test_a_running_camera(bench):

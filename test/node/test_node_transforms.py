@@ -219,8 +219,7 @@ def test_a_gap_in_tf_pauses_the_grid_alone(robot):
     before = robot.problems('transform')
     header = later(new_header(), 500)
     robot.film(picture(), calibration(CAMERA), 'class_mask', 'points', header=header,
-               until=lambda: robot.problems('transform') > before)
-    assert 'extrapolation' in robot.values()['last problem: transform']
+               until=lambda: robot.reports('transform', 'extrapolation', before))
     assert header.stamp not in robot.arrived('costmap')
     film_between(robot, later(new_header(), 600), 110.0, 110.0)
 
@@ -234,8 +233,7 @@ def test_headers_that_tell_no_pose_cost_the_clouds_alone(robot, frame_id, zero, 
     if zero:
         header.stamp.sec = header.stamp.nanosec = 0
     robot.film(picture(), calibration(CAMERA), 'class_mask', header=header,
-               until=lambda: robot.problems('transform') > before)
-    assert word in robot.values()['last problem: transform']
+               until=lambda: robot.reports('transform', word, before))
     assert header.stamp not in robot.arrived('points')
 
 
