@@ -40,7 +40,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 .PHONY: help venv demo test lint test-unit test-py310 test-build test-node test-slow test-fuzz test-e2e \
 	soak proof fuzz generate \
 	docs clean distclean
-# Node tests wait for processes that a second suite would slow down.
+# What builds in this folder goes one after the other.
 .NOTPARALLEL:
 
 help:  ## Say what there is to make

@@ -31,7 +31,7 @@ from sensor_msgs.msg import Image
 HERE = Path(__file__).resolve().parent
 CAMERAS = {'street': ('street.jpg', 5.0), 'walkers': ('walkers.mp4', 10.0)}
 OUTPUTS = ('class_mask', 'color_mask', 'overlay', 'confidence')
-START_TIMEOUT = 60.0
+START_TIMEOUT = 120.0
 
 
 class Recorder:
@@ -103,7 +103,7 @@ def record(recorders, node, processes, seconds):
     deadline = time.monotonic() + START_TIMEOUT
     began = None
     while (began is None or time.monotonic() < began + seconds
-           or not all(r.latencies for r in recorders)):
+           or not all(r.latencies and r.complete() for r in recorders)):
         rclpy.spin_once(node, timeout_sec=0.2)
         for process in processes:
             if process.poll() is not None:
@@ -114,7 +114,8 @@ def record(recorders, node, processes, seconds):
             began = time.monotonic()
             deadline = began + seconds + START_TIMEOUT
         elif time.monotonic() > deadline:
-            missing = ', '.join(r.camera for r in recorders if not r.latencies)
+            missing = ', '.join(
+                r.camera for r in recorders if not (r.latencies and r.complete()))
             raise SystemExit(f'demo: no whole frame of {missing} arrived in {START_TIMEOUT:.0f} s')
     return time.monotonic() - began
 
@@ -125,8 +126,6 @@ def report(recorders, seconds):
     histogram = np.zeros(256, np.int64)
     for recorder in recorders:
         frames = recorder.complete()
-        if not frames:
-            raise SystemExit(f'demo: no picture of {recorder.camera} arrived with its results')
         rate = len(recorder.latencies) / seconds
         p50, p95 = np.percentile(recorder.latencies, (50, 95)) * 1000
         print(f'\n{recorder.camera}: {rate:.1f} frames a second, latency from the camera to the '

@@ -21,6 +21,37 @@ _GRACE = 1.2
 """Seconds after a signal in which the process may end in its own way."""
 
 
+class _Signals:
+    """
+    What Python does at SIGINT and SIGTERM, besides rclpy, which shuts the context down.
+
+    Until rclpy does, the process ends at once: what is imported first may turn a
+    KeyboardInterrupt into an error of its own, as rclpy's library does, or lose it.
+
+    :ivar handed_over: whether rclpy answers signals.
+    :ivar interrupted: whether SIGINT has interrupted the main thread since then.
+    """
+
+    def __init__(self) -> None:
+        self.handed_over = self.interrupted = False
+        self._report = sys.unraisablehook
+        sys.unraisablehook = self._note_lost
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._answer)
+
+    def _answer(self, number: int, frame: object) -> None:
+        if not self.handed_over:
+            os._exit(0)
+        if number == signal.SIGINT:
+            self.interrupted = True
+            raise KeyboardInterrupt
+
+    def _note_lost(self, what: 'sys.UnraisableHookArgs') -> None:
+        """Say nothing of a KeyboardInterrupt that comes in a callback: the context ends, too."""
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            self._report(what)
+
+
 def main(args: list[str] | None = None) -> NoReturn:
     """
     Run the node until it is told to stop, and end the process.
@@ -30,13 +61,10 @@ def main(args: list[str] | None = None) -> NoReturn:
 
     :param args: the command line, program name and all; None is the process's own.
     """
-    # What is imported first may turn a KeyboardInterrupt into an error of its own (rclpy's
-    # library), or lose it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: os._exit(0))
+    signals = _Signals()
     try:
-        status = _run(args)
-    except KeyboardInterrupt:  # before ROS 2 has taken over the signals
+        status = _run(args, signals)
+    except KeyboardInterrupt:  # before there was anything to end
         status = 0
     # A load or a frame in work must not hold the process back, and its native threads
     # must not meet a half torn-down interpreter.
@@ -45,7 +73,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     os._exit(status)
 
 
-def _run(args: list[str] | None) -> int:
+def _run(args: list[str] | None, signals: _Signals) -> int:
     import rclpy
     from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException
@@ -55,12 +83,11 @@ def _run(args: list[str] | None) -> int:
     os.environ.update(profile_environment())  # Fast DDS reads it at init
     share_cores()
     keep_memory()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         rclpy.init(args=args)
     except RuntimeError as error:  # arguments that are none of ROS's
         return _complain(error)
+    signals.handed_over = True
     node: SegmentationNode | None = None
     executor: Executor | None = None
 
@@ -87,13 +114,14 @@ def _run(args: list[str] | None) -> int:
         _spin(executor, rclpy.ok)
     except ExternalShutdownException:
         pass
-    except KeyboardInterrupt:
-        _wait_for_shutdown()
-    except ParameterException as error:
-        return _complain(error)
-    except BaseException:
-        # A signal shuts the context down under whatever was being done: no error of ours.
-        if rclpy.ok():
+    except BaseException as error:
+        # A signal interrupts whatever is being done, or shuts the context down under it, and
+        # native libraries may have errors of their own for that: no error of ours.
+        if signals.interrupted:
+            _wait_for_shutdown()
+        elif isinstance(error, ParameterException):
+            return _complain(error)
+        elif rclpy.ok():
             raise
     finally:
         _close(node, executor)

@@ -42,9 +42,10 @@ Engine.__call__ = hang
 
 AT_WORK = """
 import fcn_seg_ros.ros.node as nodes
+import rclpy
 def work(self):
     print('at work', flush=True)
-    while True:
+    while rclpy.ok():
         pass
 nodes.SegmentationNode._watch = work
 """
@@ -104,9 +105,9 @@ It says how many seconds that thread slept since it last found the context alive
 BEGINS = """
 import fcn_seg_ros.ros.main as main_module
 run = main_module._run
-def begin(args):
+def begin(*args):
     print('begun', flush=True)
-    return run(args)
+    return run(*args)
 main_module._run = begin
 """
 """A node that says when main() has taken charge: until then Python itself answers signals."""
@@ -213,7 +214,7 @@ def profile_without_lease(folder):
     """Write the Fast DDS profile in use with a lease that never runs out; return what names it."""
     names = [name for name in PROFILE_NAMES if name in os.environ]
     text = Path(os.environ[names[0]]).read_text()
-    assert text.count('<rtps>') == 1
+    assert text.count('<rtps>') == 1 and '<builtin>' not in text
     path = folder / 'no_lease.xml'
     path.write_text(text.replace('<rtps>', """<rtps>
       <builtin><discovery_config>
@@ -252,6 +253,7 @@ def test_signals_end_the_process_whatever_it_does(nodes, tmp_path, monkeypatch, 
             # It took its leave: nothing else removes it, since its lease never runs out.
             graph.wait_until(lambda: not graph.node.count_publishers('/busy/overlay'),
                              'the end of the outputs')
+            assert 'XMLPARSER' not in busy.log, 'the profile is not in use'
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
@@ -298,11 +300,13 @@ def test_a_stopped_node_leaves_no_shared_memory_behind(nodes, number):
     assert not [file for file in files if Path(file).exists()]
 
 
-@pytest.mark.parametrize('delay', [0.0, 0.1, 0.5, 1.0, 2.0])
-def test_signals_during_the_start(nodes, delay):
+@pytest.mark.parametrize(('delay', 'number'), [
+    *((delay, signal.SIGINT) for delay in (0.0, 0.1, 0.5, 1.0, 2.0)),
+    (0.0, signal.SIGTERM), (0.3, signal.SIGTERM), (1.0, signal.SIGTERM)])
+def test_signals_during_the_start(nodes, delay, number):
     """Whatever the process is importing or setting up: no traceback."""
     node = nodes.start(prelude=BEGINS)
     node.wait_for_log('begun')
     time.sleep(delay)  # some moment, not a synchronisation
-    assert node.stop(signal.SIGINT)[0] == 0, node.log
+    assert node.stop(number)[0] == 0, node.log
     assert 'Traceback' not in node.log

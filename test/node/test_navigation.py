@@ -298,11 +298,13 @@ import time
 
 from fcn_seg_ros.ros.outputs import navigation
 
+assert navigation.time is time
 navigation.time = SimpleNamespace(monotonic=lambda: 0.0, sleep=time.sleep)
 """)
     robot.listen(Image, 'class_mask')
     robot.listen(PointCloud2, 'points')
     robot.offer_depth()
+    robot.film(view.rgb, calibration(CAMERA), 'class_mask')
     for _ in range(12):
         header = new_header()
         robot.send(image_message(view.rgb, header=header), calibration(CAMERA))

@@ -11,6 +11,7 @@ from graph import image_message, picture
 from networks import LABELS, TINY, WEIGHTS
 import pytest
 from sensor_msgs.msg import Image
+from test_lifecycle import PATIENT
 import yaml
 
 
@@ -94,10 +95,11 @@ fetch.__kwdefaults__['stall_timeout'] = 1e5
 def test_a_signal_ends_a_download(nodes, archive, tmp_path):
     with server(archive, stalls=True) as url:
         node = nodes.start(network='remote', models_dir=models_dir_with(url, tmp_path),
-                           download=True, prelude=WAITS_FOR_EVER)
+                           download=True, prelude=WAITS_FOR_EVER + PATIENT)
         node.wait_for_log('downloading network remote')
-        # The download would go on for ever, so that any end is the node's doing; that it comes in
-        # under 2 s, whatever holds it back, is shown in test_lifecycle.py.
+        # The download would go on for ever, and this node would wait for it, unless it is broken
+        # off; that an end comes in under 2 s, whatever holds it back, is shown in
+        # test_lifecycle.py.
         assert node.stop(signal.SIGTERM)[0] == 0, node.log
     assert 'Traceback' not in node.log
 
