@@ -100,24 +100,29 @@ def record(recorders, node, processes, seconds):
 
     Returns the seconds that this took.
     """
-    deadline = time.monotonic() + START_TIMEOUT
-    began = None
-    while (began is None or time.monotonic() < began + seconds
-           or not all(r.latencies and r.complete() for r in recorders)):
+    spin(recorders, node, processes, 0.0)
+    for recorder in recorders:  # the first frames came while all was starting
+        recorder.latencies.clear()
+    return spin(recorders, node, processes, seconds)
+
+
+def spin(recorders, node, processes, least):
+    """Spin for some seconds, and on until every camera has a whole frame; return how long."""
+    began = time.monotonic()
+    while True:
         rclpy.spin_once(node, timeout_sec=0.2)
         for process in processes:
             if process.poll() is not None:
                 raise SystemExit(f"demo: '{process.args[0]}' ended with {process.returncode}")
-        if began is None and all(r.latencies for r in recorders):
-            for recorder in recorders:  # the first frames came while all was starting
-                recorder.latencies.clear()
-            began = time.monotonic()
-            deadline = began + seconds + START_TIMEOUT
-        elif time.monotonic() > deadline:
-            missing = ', '.join(
-                r.camera for r in recorders if not (r.latencies and r.complete()))
-            raise SystemExit(f'demo: no whole frame of {missing} arrived in {START_TIMEOUT:.0f} s')
-    return time.monotonic() - began
+        passed = time.monotonic() - began
+        if passed < least:
+            continue
+        missing = [r.camera for r in recorders if not r.latencies or not r.complete()]
+        if not missing:
+            return passed
+        if passed > least + START_TIMEOUT:
+            raise SystemExit(f"demo: no whole frame of {', '.join(missing)} arrived in "
+                             f'{START_TIMEOUT:.0f} s')
 
 
 def report(recorders, seconds):

@@ -35,7 +35,7 @@ class _Signals:
     def __init__(self) -> None:
         self.handed_over = self.interrupted = False
         self._report = sys.unraisablehook
-        sys.unraisablehook = self._note_lost
+        sys.unraisablehook = self._report_others
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._answer)
 
@@ -46,7 +46,7 @@ class _Signals:
             self.interrupted = True
             raise KeyboardInterrupt
 
-    def _note_lost(self, what: 'sys.UnraisableHookArgs') -> None:
+    def _report_others(self, what: 'sys.UnraisableHookArgs') -> None:
         """Say nothing of a KeyboardInterrupt that comes in a callback: the context ends, too."""
         if not issubclass(what.exc_type, KeyboardInterrupt):
             self._report(what)

@@ -301,10 +301,16 @@ class Graph:
                         f'{count} subscribers of {publisher.topic_name}', deadline)
 
     def call(self, service_type, name, request, deadline=DEADLINE):
-        """
-        Call a service and return its response.
+        """Call a service and return its response."""
+        answer = self.ask(service_type, name, request, deadline)
+        self.wait_until(answer, f'the answer of {name}', deadline)
+        return answer()
 
-        Asks again now and then: rmw_fastrtps drops the answer to a client that the server has
+    def ask(self, service_type, name, request, deadline=DEADLINE):
+        """
+        Return a function that returns a service's response, or None as long as there is none.
+
+        It asks again now and then: rmw_fastrtps drops the answer to a client that the server has
         not discovered within 0.1 s, which a busy machine may take.
         """
         if name not in self._clients:
@@ -313,15 +319,15 @@ class Graph:
         self.wait_until(client.service_is_ready, f'the service {name}', deadline)
         futures, asked = [], -math.inf
 
-        def answered():
+        def answer():
             nonlocal asked
-            if time.monotonic() - asked > ASK_AGAIN:
+            response = next((future.result() for future in futures if future.done()), None)
+            if response is None and time.monotonic() - asked > ASK_AGAIN:
                 futures.append(client.call_async(request))
                 asked = time.monotonic()
-            return any(future.done() for future in futures)
+            return response
 
-        self.wait_until(answered, f'the answer of {name}', deadline)
-        return next(future.result() for future in futures if future.done())
+        return answer
 
     def set_atomically(self, **values):
         """Set the segmentation node's parameters at once; return (successful, reason)."""

@@ -82,6 +82,10 @@ class Robot:
         """Return the messages that have arrived of an output."""
         return self._listeners[name].messages
 
+    def wait_for_stamp(self, name, stamp):
+        """Return the message of an output with this stamp."""
+        return self._listeners[name].wait_for_stamp(stamp)
+
     def arrived(self, name):
         """Return the stamps of what has arrived of an output."""
         return [message.header.stamp for message in self.received(name)]

@@ -93,9 +93,7 @@ def test_another_process_gives_equal_masks(nodes):
         camera = graph.camera()
         masks = graph.listen(Image, '/segmentation/class_mask')
         graph.wait_for_subscribers(camera)
-        message = image_message(picture(97, 131, seed=7))
-        graph.wait_until(lambda camera=camera, masks=masks, message=message, graph=graph: (
-            camera.publish(message) or graph.spin_for(0.1) or masks.messages), 'a mask')
+        graph.send_until_answered(camera, image_message(picture(97, 131, seed=7)), masks)
         results.append(np.array(masks.messages[0].data))
         assert node.stop()[0] == 0
         graph.node.destroy_publisher(camera)

@@ -121,6 +121,4 @@ def test_a_camera_that_offers_less_is_followed_on_humble(nodes):
     graph.node.destroy_publisher(reliable)
     camera = graph.camera(reliability=BEST_EFFORT)
     graph.wait_for_subscribers(camera)
-    message = image_message(picture())
-    graph.wait_until(lambda: camera.publish(message) or graph.spin_for(0.1) or masks.messages,
-                     'a mask')
+    graph.send_until_answered(camera, image_message(picture()), masks)

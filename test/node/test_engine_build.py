@@ -8,9 +8,9 @@ from graph import image_message, picture
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from networks import ENGINE_CLASS
+from preludes import PATIENT
 import pytest
 from sensor_msgs.msg import Image
-from test_lifecycle import PATIENT
 from without_torch import HAS_TORCH
 
 STAND_INS = Path(__file__).resolve().parents[1] / 'unit' / 'stand_ins'

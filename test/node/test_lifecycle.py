@@ -12,6 +12,7 @@ from graph import image_message, parameter_messages, picture, segments
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from networks import ENGINE_CLASS
+from preludes import PATIENT
 import pytest
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image
@@ -50,20 +51,6 @@ def work(self):
 nodes.SegmentationNode._watch = work
 """
 """A node whose main thread computes, so that a KeyboardInterrupt stops it at once."""
-
-PATIENT = """
-import fcn_seg_ros.ros.main, fcn_seg_ros.ros.node
-for module, name in ((fcn_seg_ros.ros.main, '_GRACE'), (fcn_seg_ros.ros.node, '_END_TIMEOUT'),
-                     (fcn_seg_ros.ros.node, '_CLOSE_TIMEOUT')):
-    getattr(module, name)  # An AttributeError says that it has another name now.
-    setattr(module, name, 1e6)
-"""
-"""
-A node that gives what it waits for at its end all the time that it takes.
-
-By default it is cut short after a second or so, which a busy machine may need for an end that
-is in order.  What never ends makes the test fail here, by its deadline.
-"""
 
 NEVER_ENDS = """
 from contextlib import suppress

@@ -255,8 +255,7 @@ def test_late_depth_is_waited_for_and_holds_no_mask_back(robot, view):
             robot.graph.wait_until(lambda: header.stamp in robot.arrived('class_mask'), 'a mask')
             assert header.stamp not in robot.arrived('points')
             robot.depth.publish(depth_message(view.depth, header))
-            robot.graph.wait_until(lambda: header.stamp in robot.arrived('points'), 'points')
-            return is_made_of_depth(robot.received('points')[-1], view)
+            return is_made_of_depth(robot.wait_for_stamp('points', header.stamp), view)
 
         robot.graph.wait_until(comes_in_time, 'points of late depth')
     finally:
@@ -279,10 +278,7 @@ def test_frames_that_a_rate_limit_drops_do_not_cut_the_wait_short(robot, view):
                 send()
                 robot.graph.spin_for(0.05)
             robot.depth.publish(depth_message(view.depth, header))
-            robot.graph.wait_until(lambda: header.stamp in robot.arrived('points'), 'points')
-            points = next(cloud for cloud in robot.received('points')
-                          if cloud.header.stamp == header.stamp)
-            return is_made_of_depth(points, view)
+            return is_made_of_depth(robot.wait_for_stamp('points', header.stamp), view)
 
         robot.graph.wait_until(comes_in_time, 'points of late depth')
     finally:
@@ -308,14 +304,10 @@ navigation.time = SimpleNamespace(monotonic=lambda: 0.0, sleep=time.sleep)
     for _ in range(12):
         header = new_header()
         robot.send(image_message(view.rgb, header=header), calibration(CAMERA))
-        robot.graph.wait_until(lambda stamp=header.stamp: stamp in robot.arrived('class_mask'),
-                               'a mask')
+        robot.wait_for_stamp('class_mask', header.stamp)
     # The last one is still waiting.
     robot.depth.publish(depth_message(view.depth, header))
-    robot.graph.wait_until(lambda: header.stamp in robot.arrived('points'), 'points')
-    points = next(cloud for cloud in robot.received('points')
-                  if cloud.header.stamp == header.stamp)
-    assert is_made_of_depth(points, view)
+    assert is_made_of_depth(robot.wait_for_stamp('points', header.stamp), view)
 
 
 def test_what_is_wrong_with_a_calibration_harms_nothing_else(robot, view):

@@ -9,9 +9,9 @@ import threading
 
 from graph import image_message, picture
 from networks import LABELS, TINY, WEIGHTS
+from preludes import PATIENT
 import pytest
 from sensor_msgs.msg import Image
-from test_lifecycle import PATIENT
 import yaml
 
 

@@ -1,10 +1,9 @@
 """Parameters and network switches, through the node's services."""
 
-import math
 import time
 
 from fcn_seg_ros.msg import ClassFractions
-from graph import ASK_AGAIN, DEADLINE, image_message, mask_of, parameter_messages, picture
+from graph import DEADLINE, image_message, mask_of, parameter_messages, picture
 from networks import OTHER, TINY, WEIGHTS
 import numpy as np
 import pytest
@@ -236,25 +235,18 @@ def test_weights_of_another_network_are_rejected(bench, models_dir):
 def test_no_frame_is_mixed_up_while_networks_are_switched(bench):
     labels = {TINY: 5, OTHER: 2}
     bench.fractions.clear()
-    client = bench.graph.node.create_client(
-        SetParametersAtomically, '/segmentation/set_parameters_atomically')
-    bench.graph.wait_until(client.service_is_ready, 'the service')
     seen = []
     for name in (OTHER, TINY):
-        request = SetParametersAtomically.Request(
-            parameters=parameter_messages({'network': name}))
-        # Asked again now and then, as by Graph.call(): an answer may be lost.
-        futures, asked, frames, end = [], -math.inf, 0, time.monotonic() + DEADLINE
-        while not any(future.done() for future in futures):
+        answer = bench.graph.ask(
+            SetParametersAtomically, '/segmentation/set_parameters_atomically',
+            SetParametersAtomically.Request(parameters=parameter_messages({'network': name})))
+        frames, end = 0, time.monotonic() + DEADLINE
+        while (response := answer()) is None:
             assert time.monotonic() < end, f'waited {DEADLINE} s in vain for the switch to {name}'
-            if time.monotonic() - asked > ASK_AGAIN:
-                futures.append(client.call_async(request))
-                asked = time.monotonic()
             bench.segment()
             frames += 1
         seen.append(frames)
-        result = next(future.result().result for future in futures if future.done())
-        assert result.successful, result.reason
+        assert response.result.successful, response.result.reason
     assert bench.segment()[1].network == TINY
     assert min(seen) > 0, 'frames stood still while a network was loaded'
     for message in bench.fractions.messages:
